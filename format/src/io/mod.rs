@@ -1,0 +1,1 @@
+//! Positioned reading, and the file-system seam.
