@@ -1,0 +1,37 @@
+//! The generated code and the descriptor set of `rosettar.v1` are those of spec/rosettar/v1/*.proto.
+
+use prost::Message as _;
+
+use crate::support;
+
+#[test]
+fn generated_code_and_descriptors_are_current() {
+    let spec = support::project().join("spec");
+    let set = protox::compile(["rosettar/v1/manifest.proto", "rosettar/v1/index.proto"], [&spec]).unwrap();
+
+    let out = tempfile::tempdir().unwrap();
+    prost_build::Config::new()
+        .enable_type_names()
+        .btree_map(["."])
+        .out_dir(out.path())
+        .compile_fds(set.clone())
+        .unwrap();
+    let code = std::fs::read(out.path().join("rosettar.v1.rs")).unwrap();
+    let proto = support::project().join("format/src/proto");
+    support::assert_file_is(&proto.join("rosettar.v1.rs"), &code);
+
+    // The order that FORMAT.md, "Schemas", prescribes; no source information.
+    let mut files = set.file;
+    let order = [
+        "google/protobuf/any.proto",
+        "google/protobuf/timestamp.proto",
+        "rosettar/v1/manifest.proto",
+        "rosettar/v1/index.proto",
+    ];
+    files.sort_by_key(|file| order.iter().position(|path| *path == file.name()).unwrap());
+    for file in &mut files {
+        file.source_code_info = None;
+    }
+    let set = prost_types::FileDescriptorSet { file: files };
+    support::assert_file_is(&proto.join("rosettar.v1.binpb"), &set.encode_to_vec());
+}
