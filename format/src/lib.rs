@@ -3,11 +3,18 @@
 
 pub mod digest;
 pub mod error;
+mod frame;
 pub mod io;
 pub mod limits;
+pub mod model;
+mod parallel;
 pub mod path;
+#[allow(missing_docs)]
+mod proto;
 pub mod record;
 pub mod schema;
+mod tar;
+mod wire;
 
 pub use digest::Digest;
 pub use error::{Error, ErrorKind, Result};

@@ -1,0 +1,11 @@
+//! The messages of `rosettar.v1`, generated from spec/rosettar/v1/*.proto; a test compares them with their source.
+
+#[allow(missing_docs, clippy::all, clippy::pedantic, rustdoc::all)]
+mod v1 {
+    include!("rosettar.v1.rs");
+}
+
+pub use v1::*;
+
+/// The descriptor set of `rosettar.v1`: what Schema 0 holds in every archive that this crate writes.
+pub const DESCRIPTOR_SET: &[u8] = include_bytes!("rosettar.v1.binpb");
