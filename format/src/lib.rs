@@ -7,6 +7,7 @@ mod frame;
 pub mod io;
 pub mod limits;
 pub mod model;
+mod monitor;
 mod parallel;
 pub mod path;
 #[allow(missing_docs)]
@@ -14,9 +15,13 @@ mod proto;
 pub mod record;
 pub mod schema;
 mod tar;
+mod v1;
 mod wire;
+pub mod write;
 
 pub use digest::Digest;
 pub use error::{Error, ErrorKind, Result};
 pub use limits::Limits;
+pub use monitor::Monitor;
 pub use path::EntryPath;
+pub use write::{NewEntry, RecordType, StreamId, WriteOptions, Writer};

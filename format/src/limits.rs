@@ -119,6 +119,24 @@ impl Limits {
         Ok(())
     }
 
+    /// No limits, for what was checked before.
+    pub(crate) fn unlimited() -> Self {
+        Self {
+            decoded_bytes: Some(u64::MAX),
+            entries: u64::MAX,
+            frames: u64::MAX,
+            streams: u64::MAX,
+            schemas: u64::MAX,
+            path_bytes: u64::MAX,
+            component_bytes: u64::MAX,
+            path_depth: u64::MAX,
+            record_bytes: u64::MAX,
+            record_values: u64::MAX,
+            manifest_bytes: u64::MAX,
+            index_bytes: u64::MAX,
+        }
+    }
+
     /// The limit on decoded bytes for a file of `file_size` bytes.
     pub fn decoded_bytes_for(&self, file_size: u64) -> u64 {
         self.decoded_bytes

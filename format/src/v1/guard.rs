@@ -1,0 +1,95 @@
+//! A count of what a message holds, made on the wire before the message is decoded, so that memory is bounded by what
+//! the format allows and never by what the bytes announce (FORMAT.md, "Limits").
+
+/// Which fields of a message hold what; the others are only counted.
+pub(super) struct Shape {
+    /// Repeated numbers, packed.
+    pub packed: &'static [u32],
+    /// Messages to look into.
+    pub nested: &'static [(u32, &'static Shape)],
+}
+
+/// What a message holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub(super) struct Tally {
+    /// Fields with a length: strings, bytes, messages, packed numbers.
+    pub fields: u64,
+    /// Numbers, packed ones each.
+    pub numbers: u64,
+}
+
+/// Counts what `bytes` hold; `None` where they are no protobuf message.
+pub(super) fn tally(bytes: &[u8], shape: &Shape) -> Option<Tally> {
+    let mut tally = Tally::default();
+    add(bytes, shape, &mut tally)?;
+    Some(tally)
+}
+
+fn add(mut bytes: &[u8], shape: &Shape, tally: &mut Tally) -> Option<()> {
+    while !bytes.is_empty() {
+        let key = varint(&mut bytes)?;
+        let field = u32::try_from(key >> 3).ok()?;
+        match key & 7 {
+            0 => {
+                varint(&mut bytes)?;
+                tally.numbers += 1;
+            }
+            1 => {
+                bytes = bytes.get(8..)?;
+                tally.numbers += 1;
+            }
+            5 => {
+                bytes = bytes.get(4..)?;
+                tally.numbers += 1;
+            }
+            2 => {
+                let len = usize::try_from(varint(&mut bytes)?).ok()?;
+                let content = bytes.get(..len)?;
+                bytes = &bytes[len..];
+                tally.fields += 1;
+                if shape.packed.contains(&field) {
+                    tally.numbers += content.iter().filter(|byte| **byte < 0x80).count() as u64;
+                } else if let Some((_, nested)) = shape.nested.iter().find(|(number, _)| *number == field) {
+                    add(content, nested, tally)?;
+                }
+            }
+            // No message of rosettar.v1 has groups, and unknown ones are not worth their risk.
+            _ => return None,
+        }
+    }
+    Some(())
+}
+
+fn varint(bytes: &mut &[u8]) -> Option<u64> {
+    let mut value = 0u64;
+    for shift in (0..64).step_by(7) {
+        let (&byte, rest) = bytes.split_first()?;
+        *bytes = rest;
+        value |= u64::from(byte & 0x7F) << shift;
+        if byte < 0x80 {
+            return Some(value);
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const INNER: Shape = Shape { packed: &[1], nested: &[] };
+    const OUTER: Shape = Shape { packed: &[], nested: &[(2, &INNER)] };
+
+    #[test]
+    fn counts_without_decoding() {
+        let inner = [0x0A, 3, 1, 0x80, 1];
+        let mut bytes = vec![0x08, 5, 0x12, inner.len() as u8];
+        bytes.extend(inner);
+        bytes.extend([0x1A, 1, 0]);
+        assert_eq!(tally(&bytes, &OUTER), Some(Tally { fields: 3, numbers: 3 }));
+        for len in [1, 3, 5, bytes.len() - 1] {
+            assert_eq!(tally(&bytes[..len], &OUTER), None, "{len}");
+        }
+        assert_eq!(tally(&[0x0B], &OUTER), None, "a group");
+    }
+}

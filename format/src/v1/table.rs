@@ -1,0 +1,258 @@
+//! What only the whole entry table shows: paths that collide, the order of reserved members, totals (FORMAT.md,
+//! "Entries and paths", "Reserved members", "Index").
+
+use std::collections::HashSet;
+
+use super::{Index, Placed};
+use crate::digest::Digest;
+use crate::error::{Code, Error, Result, code};
+use crate::model::{Entry, EntryKind, StreamDeclaration, Totals};
+use crate::path::Reserved;
+
+/// Sixteen bytes of a path's SHA-256: no two paths that anyone can find have the same.
+type PathId = [u8; 16];
+
+/// Checks an entry table as its entries go by, in order.
+pub(crate) struct TableCheck {
+    paths: PathCheck,
+    streams: Vec<StreamState>,
+    late_from: u32,
+    schemas_seen: u32,
+    totals: Totals,
+}
+
+struct StreamState {
+    name: String,
+    schema: u32,
+    description: Digest,
+    described: bool,
+    batches: u32,
+    size: u64,
+}
+
+impl TableCheck {
+    pub(crate) fn new(index: &Index) -> Self {
+        let streams = index.streams.iter().map(|stream| StreamState::new(&stream.declaration)).collect();
+        Self {
+            paths: PathCheck::default(),
+            streams,
+            late_from: index.first_late_schema(),
+            schemas_seen: 0,
+            totals: Totals::default(),
+        }
+    }
+
+    /// Takes in the next entry, which is number `number` of the table.
+    ///
+    /// # Errors
+    /// `path.duplicate`, `path.parent`, `entries.reserved`.
+    pub(crate) fn entry(&mut self, number: u64, placed: &Placed) -> Result<()> {
+        let entry = &placed.entry;
+        self.paths.entry(entry)?;
+        let path = entry.path.as_str();
+        if number < u64::from(self.late_from) && entry.kind != EntryKind::Schema {
+            return Err(reserved(path, format!("expected the descriptor set of Schema {number} to open the tar")));
+        }
+        match (entry.kind, Reserved::parse(path)) {
+            (EntryKind::File, _) => {
+                self.totals.files += 1;
+                self.totals.file_bytes = self.totals.file_bytes.saturating_add(entry.size);
+            }
+            (EntryKind::Directory, _) => self.totals.directories += 1,
+            (EntryKind::Symlink, _) => self.totals.symlinks += 1,
+            (_, parsed) => {
+                self.totals.reserved_members += 1;
+                self.reserved_member(entry, parsed)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn reserved_member(&mut self, entry: &Entry, parsed: Option<Reserved>) -> Result<()> {
+        let path = entry.path.as_str();
+        let fault = |message: String| Err(reserved(path, message));
+        match parsed {
+            Some(Reserved::Schema(number)) => {
+                if number != self.schemas_seen {
+                    return fault(format!("expected the descriptor set of Schema {}", self.schemas_seen));
+                }
+                self.schemas_seen += 1;
+            }
+            Some(Reserved::Stream(name)) => {
+                let schemas_seen = self.schemas_seen;
+                let Some(stream) = self.streams.iter_mut().find(|stream| stream.name == name) else {
+                    return fault("no stream of this name is declared".into());
+                };
+                if stream.schema >= schemas_seen {
+                    return fault(format!("expected the descriptor set of Schema {} before it", stream.schema));
+                }
+                if std::mem::replace(&mut stream.described, true) {
+                    return fault("expected one description of a stream".into());
+                }
+                if entry.digest != stream.description {
+                    return fault("its content is not the stream's declaration".into());
+                }
+            }
+            Some(Reserved::Batch(name, number)) => {
+                let Some(stream) = entry.stream.and_then(|stream| self.streams.get_mut(stream as usize)) else {
+                    return fault("it belongs to no declared stream".into());
+                };
+                if stream.name != name {
+                    return fault(format!("its entry says that it belongs to the stream {}", stream.name));
+                }
+                if !stream.described {
+                    return fault("expected the stream's description before its first batch".into());
+                }
+                if number != stream.batches {
+                    return fault(format!("expected batch {:08}", stream.batches));
+                }
+                stream.batches += 1;
+                stream.size = stream.size.saturating_add(entry.size);
+            }
+            None => return fault("expected the path of a reserved member".into()),
+        }
+        Ok(())
+    }
+
+    /// Holds what went by against the index, after the last entry.
+    ///
+    /// # Errors
+    /// `entries.reserved`, `index.totals`.
+    pub(crate) fn finish(mut self, index: &Index) -> Result<()> {
+        if self.schemas_seen != index.schema_count {
+            return Err(Error::new(
+                code::ENTRIES_RESERVED,
+                format!("{} descriptor sets among the entries: expected {}", self.schemas_seen, index.schema_count),
+            ));
+        }
+        for (stream, info) in self.streams.iter().zip(&index.streams) {
+            if !stream.described {
+                let message = format!("the stream {} has no description among the entries", stream.name);
+                return Err(Error::new(code::ENTRIES_RESERVED, message));
+            }
+            if (stream.batches, stream.size) != (info.batches, info.size) {
+                return Err(Error::new(
+                    code::INDEX_TOTALS,
+                    format!(
+                        "the stream {} has {} batches of {} bytes: expected {} of {}, as the index says",
+                        stream.name, stream.batches, stream.size, info.batches, info.size
+                    ),
+                ));
+            }
+        }
+        // Records and the size of the tar were compared when the index was read.
+        (self.totals.records, self.totals.tar_bytes) = (index.totals.records, index.totals.tar_bytes);
+        if self.totals != index.totals {
+            return Err(Error::new(
+                code::INDEX_TOTALS,
+                format!("the totals are {:?}: expected {:?}, as the index says", self.totals, index.totals),
+            ));
+        }
+        Ok(())
+    }
+}
+
+impl StreamState {
+    fn new(declaration: &StreamDeclaration) -> Self {
+        Self {
+            name: declaration.name.to_string(),
+            schema: declaration.schema,
+            description: Digest::of(declaration.description().as_bytes()),
+            described: false,
+            batches: 0,
+            size: 0,
+        }
+    }
+}
+
+/// Checks that paths form a tree, in whatever order they come.
+#[derive(Default)]
+pub(crate) struct PathCheck {
+    /// Every path.
+    seen: HashSet<PathId>,
+    /// Paths that nothing may lie below.
+    leaves: HashSet<PathId>,
+    /// Paths that something lies below.
+    parents: HashSet<PathId>,
+    /// The parent of the last entry, whose ancestors were all looked at.
+    last_parent: String,
+}
+
+impl PathCheck {
+    /// Takes in the next entry.
+    ///
+    /// # Errors
+    /// `path.duplicate`, `path.parent`.
+    pub(crate) fn entry(&mut self, entry: &Entry) -> Result<()> {
+        let path = entry.path.as_str();
+        let id = path_id(path);
+        if self.seen.contains(&id) {
+            return Err(collision(code::PATH_DUPLICATE, path, "two entries have this path"));
+        }
+        let leaf = entry.kind != EntryKind::Directory;
+        if leaf && self.parents.contains(&id) {
+            return Err(collision(code::PATH_PARENT, path, "other entries lie below this one, which is no directory"));
+        }
+        let parent = entry.path.ancestors().next().unwrap_or_default();
+        if parent != self.last_parent {
+            // Nothing is noted before everything is checked: a refused entry leaves no trace.
+            if let Some(ancestor) = entry.path.ancestors().find(|ancestor| self.leaves.contains(&path_id(ancestor))) {
+                let message = format!("it lies below {ancestor:?}, which is no directory");
+                return Err(collision(code::PATH_PARENT, path, &message));
+            }
+            self.parents.extend(entry.path.ancestors().map(path_id));
+            self.last_parent.clear();
+            self.last_parent.push_str(parent);
+        }
+        self.seen.insert(id);
+        if leaf {
+            self.leaves.insert(id);
+        }
+        Ok(())
+    }
+}
+
+fn path_id(path: &str) -> PathId {
+    Digest::of(path.as_bytes()).0[..16].try_into().expect("16 of 32 bytes")
+}
+
+fn collision(code: Code, path: &str, message: &str) -> Error {
+    Error::new(code, message).with_entry(path)
+}
+
+fn reserved(path: &str, message: String) -> Error {
+    Error::new(code::ENTRIES_RESERVED, message).with_entry(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::digest::Digest;
+    use crate::model::Mtime;
+    use crate::path::EntryPath;
+
+    fn check(paths: &[(&str, EntryKind)]) -> Result<()> {
+        let mut check = PathCheck::default();
+        paths.iter().try_for_each(|(path, kind)| {
+            let path = EntryPath::new(*path).unwrap();
+            check.entry(&match kind {
+                EntryKind::Directory => Entry::directory(path, 0o755, Mtime::default()),
+                _ => Entry::file(path, 0o644, Mtime::default(), 0, Digest::ZERO),
+            })
+        })
+    }
+
+    #[test]
+    fn trees_and_collisions() {
+        use EntryKind::{Directory, File};
+        check(&[("a", Directory), ("a-b", File), ("a/b", File), ("a/b-", File), ("c/d", File)]).unwrap();
+        check(&[("a/b", File), ("a", Directory)]).unwrap();
+        let code = |paths: &[_]| check(paths).unwrap_err().code();
+        assert_eq!(code(&[("a", File), ("b", File), ("a", Directory)]), "path.duplicate");
+        assert_eq!(code(&[("a", File), ("a-b", File), ("a/b", File)]), "path.parent");
+        assert_eq!(code(&[("a/b/c", File), ("a", File)]), "path.parent");
+        assert_eq!(code(&[("a/b", File), ("a/c", File), ("a/b/d/e", File)]), "path.parent");
+        // The parent was looked at before it became a file.
+        assert_eq!(code(&[("d/x", File), ("d/y", File), ("d", File)]), "path.parent");
+    }
+}

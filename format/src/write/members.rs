@@ -1,0 +1,324 @@
+//! From entries to chunks: how members share payload frames or have their own (FORMAT.md, "Writing").
+
+use std::io::Read;
+use std::ops::Range;
+
+use super::streams::StreamId;
+use super::writer::Writer;
+use crate::digest::{Digest, Hasher};
+use crate::error::{Error, Result, code};
+use crate::frame::MAX_DECODED;
+use crate::model::{Entry, EntryKind};
+use crate::path::{batch_path, is_reserved, schema_path, stream_path};
+use crate::record;
+use crate::tar;
+use crate::v1::{self, ManifestBody};
+use crate::wire::{prefix, section};
+
+/// What all streams together may hold of records that are in no batch yet.
+const BATCH_MEMORY: usize = 64 << 20;
+
+/// The chunk being filled: whole members, all reserved or none.
+#[derive(Default)]
+pub(super) struct Chunk {
+    bytes: Vec<u8>,
+    /// Where the contents are whose digests are not known yet.
+    contents: Vec<Range<usize>>,
+    reserved: bool,
+}
+
+/// The content of a member that is about to be written.
+pub(super) enum Content<'c> {
+    Bytes(&'c [u8]),
+    Owned(Vec<u8>),
+    Reader(&'c mut dyn Read),
+}
+
+impl Writer<'_> {
+    /// Writes a user's member.
+    pub(super) fn member(&mut self, entry: Entry, content: Content<'_>) -> Result<()> {
+        self.check_usable()?;
+        if is_reserved(entry.path.as_str()) {
+            let message = "the directory .rosettar is reserved for the archive itself: expected another path";
+            return Err(Error::new(code::PATH_RESERVED, message).with_entry(entry.path.as_str()));
+        }
+        self.paths.entry(&entry)?;
+        self.start()?;
+        self.guarded(|writer| writer.write_member(entry, content))
+    }
+
+    /// Appends a record of `len` bytes, which `put` writes, to the batch of a stream.
+    pub(super) fn append_with(&mut self, stream: StreamId, len: usize, put: impl FnOnce(&mut Vec<u8>)) -> Result<()> {
+        self.check_usable()?;
+        if len as u64 > self.options.limits.record_bytes {
+            let limit = self.options.limits.record_bytes;
+            let message = format!("a record of {len} bytes exceeds the limit record-bytes of {limit}");
+            return Err(Error::new(code::LIMIT_RECORD_BYTES, message));
+        }
+        self.start()?;
+        let state = &mut self.streams[stream.0];
+        record::put_length(&mut state.batch, len as u64);
+        put(&mut state.batch);
+        state.batch_records += 1;
+        self.buffered += len;
+        self.guarded(|writer| {
+            writer.options.monitor.advance(len as u64)?;
+            if writer.streams[stream.0].batch.len() >= writer.options.chunk_size {
+                return writer.write_batch(stream.0);
+            }
+            if writer.buffered > BATCH_MEMORY {
+                // Many streams, each with little: the fullest makes room.
+                let fullest = (0..writer.streams.len()).rev().max_by_key(|number| writer.streams[*number].batch.len());
+                return writer.write_batch(fullest.expect("a record was just appended"));
+            }
+            Ok(())
+        })
+    }
+
+    /// Writes everything before the first member, unless that is done.
+    pub(super) fn start(&mut self) -> Result<()> {
+        if self.manifest_digest.is_some() {
+            return Ok(());
+        }
+        self.guarded(|writer| {
+            let first = prefix::encode(v1::MAJOR, v1::MINOR);
+            let (empty, header) = first.split_at(prefix::EMPTY_FRAME_LEN as usize);
+            writer.pipeline.raw(empty.to_vec())?;
+            writer.pipeline.raw(header.to_vec())?;
+            writer.number_streams();
+            let schemas = writer.schemas.close_manifest().to_vec();
+            let body = ManifestBody { facts: writer.manifest.clone(), schemas }.encode();
+            writer.schemas.count(body.len(), &writer.options.limits)?;
+            writer.manifest_digest = Some(Digest::of(&body));
+            writer.pipeline.raw(section::encode(section::MANI, &body))?;
+            (0..writer.schemas.in_manifest()).try_for_each(|number| writer.write_schema_member(number))
+        })
+    }
+
+    /// Writes the section and the member of the Schema declared last.
+    pub(super) fn write_late_schema(&mut self) -> Result<()> {
+        self.guarded(|writer| {
+            writer.number_streams();
+            writer.flush_chunk()?;
+            let number = writer.schemas.bodies().len() - 1;
+            let body = writer.schemas.bodies()[number].encode();
+            writer.schemas.count(body.len(), &writer.options.limits)?;
+            writer.late_schema_frames.push(writer.pipeline.frame_count() as u32);
+            writer.pipeline.raw(section::encode(section::SCHM, &body))?;
+            writer.write_schema_member(number)
+        })
+    }
+
+    /// Writes the batch of a stream as filled so far, after the stream's description.
+    pub(super) fn write_batch(&mut self, stream: usize) -> Result<()> {
+        self.describe(stream)?;
+        let state = &mut self.streams[stream];
+        let (content, records) = state.take_batch();
+        self.buffered = self.buffered.saturating_sub(content.len());
+        let path = batch_path(&state.declaration.name, state.batches);
+        state.batches += 1;
+        let entry = Entry::batch(path, content.len() as u64, Digest::ZERO, state.number, records);
+        self.write_member(entry, Content::Owned(content))
+    }
+
+    /// Writes the `stream.txt` of a stream, unless that is done.
+    pub(super) fn describe(&mut self, stream: usize) -> Result<()> {
+        if std::mem::replace(&mut self.streams[stream].described, true) {
+            return Ok(());
+        }
+        let declaration = &self.streams[stream].declaration;
+        let text = declaration.description();
+        let entry = Entry::reserved(stream_path(&declaration.name), EntryKind::Stream, text.len() as u64, Digest::ZERO);
+        self.write_member(entry, Content::Bytes(text.as_bytes()))
+    }
+
+    fn write_schema_member(&mut self, number: usize) -> Result<()> {
+        let set = self.schemas.bodies()[number].descriptor_set.clone();
+        let entry = Entry::reserved(schema_path(number as u32), EntryKind::Schema, set.len() as u64, Digest::ZERO);
+        self.write_member(entry, Content::Bytes(&set))
+    }
+
+    /// Numbers the streams through the Schemas in their order. Those that have a number keep it: a late stream is of a
+    /// later Schema.
+    fn number_streams(&mut self) {
+        let mut order: Vec<usize> = (0..self.streams.len()).collect();
+        order.sort_by_key(|stream| self.streams[*stream].declaration.schema);
+        for (number, stream) in (0..).zip(order) {
+            self.streams[stream].number = number;
+        }
+    }
+
+    /// Refuses to go on after a failure.
+    pub(super) fn check_usable(&self) -> Result<()> {
+        if self.failed {
+            let message = "an earlier call to this writer failed; nothing it wrote is of use";
+            return Err(Error::new(code::USAGE_WRITER_FAILED, message));
+        }
+        Ok(())
+    }
+
+    /// Runs `work`; where it fails, the writer is of no further use.
+    pub(super) fn guarded<T>(&mut self, work: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
+        self.check_usable()?;
+        let done = work(self);
+        self.failed |= done.is_err();
+        done
+    }
+
+    fn write_member(&mut self, entry: Entry, content: Content<'_>) -> Result<()> {
+        let reserved = entry.kind.is_reserved();
+        if reserved != self.chunk.reserved {
+            self.flush_chunk()?;
+            self.chunk.reserved = reserved;
+        }
+        let header = tar::member_header(&entry);
+        let member_len = header.len() as u64 + entry.size + tar::padding(entry.size);
+        self.tar_bytes += member_len;
+        if entry.kind == EntryKind::Batch || entry.size >= self.options.chunk_size as u64 {
+            self.flush_chunk()?;
+            self.pipeline.chunk(header, Vec::new())?;
+            return self.write_large(entry, content);
+        }
+        if self.chunk.bytes.len() as u64 + member_len > u64::from(MAX_DECODED) {
+            self.flush_chunk()?;
+        }
+        let chunk = &mut self.chunk.bytes;
+        chunk.extend_from_slice(&header);
+        let start = chunk.len();
+        match content {
+            Content::Bytes(bytes) => chunk.extend_from_slice(bytes),
+            Content::Owned(bytes) => chunk.extend_from_slice(&bytes),
+            Content::Reader(reader) => read_exactly(reader, entry.size as usize, chunk, &entry)?,
+        }
+        if !reserved {
+            self.options.monitor.advance(entry.size)?;
+        }
+        let end = chunk.len();
+        chunk.resize(end + tar::padding(entry.size) as usize, 0);
+        let waits = entry.kind.has_content();
+        if waits {
+            self.chunk.contents.push(start..end);
+        }
+        self.queue.push(entry, !waits, &self.options.limits)?;
+        if self.chunk.bytes.len() >= self.options.chunk_size {
+            self.flush_chunk()?;
+        }
+        Ok(())
+    }
+
+    /// Writes a content in frames of its own, its header being written.
+    fn write_large(&mut self, mut entry: Entry, content: Content<'_>) -> Result<()> {
+        let size = entry.size;
+        let padding = tar::padding(size) as usize;
+        let chunk_size = self.options.chunk_size;
+        let mut source = match content {
+            // A batch of one frame becomes the chunk without a copy.
+            Content::Owned(mut bytes) if bytes.len() + padding <= MAX_DECODED as usize => {
+                let end = bytes.len();
+                bytes.resize(end + padding, 0);
+                self.queue.push(entry, false, &self.options.limits)?;
+                self.pipeline.chunk(bytes, vec![0..end])?;
+                return self.settle();
+            }
+            Content::Owned(bytes) => Source::Bytes(std::io::Cursor::new(bytes)),
+            Content::Bytes(bytes) => Source::Slice(bytes),
+            Content::Reader(reader) => Source::Reader(reader),
+        };
+        let counted = !entry.kind.is_reserved();
+        let mut hasher = Hasher::new();
+        let mut left = size;
+        while left > 0 {
+            let take = left.min(chunk_size as u64) as usize;
+            let mut bytes = Vec::with_capacity(take + padding);
+            let last = take as u64 == left;
+            if last {
+                read_exactly(source.as_read(), take, &mut bytes, &entry)?;
+            } else {
+                read_up_to(source.as_read(), take, &mut bytes, &entry)?;
+            }
+            if counted {
+                self.options.monitor.advance(take as u64)?;
+            }
+            left -= take as u64;
+            let end = bytes.len();
+            if last {
+                bytes.resize(end + padding, 0);
+            }
+            if last && take as u64 == size {
+                self.queue.push(entry, false, &self.options.limits)?;
+                self.pipeline.chunk(bytes, vec![0..end])?;
+                return self.settle();
+            }
+            hasher.update(&bytes[..end]);
+            self.pipeline.chunk(bytes, Vec::new())?;
+            self.settle()?;
+        }
+        entry.digest = hasher.finish();
+        self.queue.push(entry, true, &self.options.limits)
+    }
+
+    /// Closes the chunk being filled.
+    pub(super) fn flush_chunk(&mut self) -> Result<()> {
+        if !self.chunk.bytes.is_empty() {
+            let next = Vec::with_capacity(self.chunk.bytes.len().min(self.options.chunk_size));
+            let bytes = std::mem::replace(&mut self.chunk.bytes, next);
+            self.pipeline.chunk(bytes, std::mem::take(&mut self.chunk.contents))?;
+        }
+        self.settle()
+    }
+
+    /// Hands the digests that became known to the entries that wait for them.
+    pub(super) fn settle(&mut self) -> Result<()> {
+        let queue = &mut self.queue;
+        self.pipeline.take_contents().try_for_each(|digest| queue.digest(digest))
+    }
+}
+
+/// Where a large content comes from.
+enum Source<'c> {
+    Slice(&'c [u8]),
+    Bytes(std::io::Cursor<Vec<u8>>),
+    Reader(&'c mut dyn Read),
+}
+
+impl Source<'_> {
+    fn as_read(&mut self) -> &mut dyn Read {
+        match self {
+            Self::Slice(bytes) => bytes,
+            Self::Bytes(bytes) => bytes,
+            Self::Reader(reader) => reader,
+        }
+    }
+}
+
+/// Appends `len` bytes from `source` to `chunk`.
+fn read_up_to(source: &mut dyn Read, len: usize, chunk: &mut Vec<u8>, entry: &Entry) -> Result<()> {
+    let found = source.take(len as u64).read_to_end(chunk).map_err(|e| cannot_read(e, entry))?;
+    if found < len {
+        return Err(changed(entry, &format!("the source ends {} bytes early", len - found)));
+    }
+    Ok(())
+}
+
+/// Appends the `len` bytes that `source` has left to `chunk`.
+fn read_exactly(source: &mut dyn Read, len: usize, chunk: &mut Vec<u8>, entry: &Entry) -> Result<()> {
+    read_up_to(source, len, chunk, entry)?;
+    let mut more = [0];
+    loop {
+        match source.read(&mut more) {
+            Ok(0) => return Ok(()),
+            Ok(_) => return Err(changed(entry, "the source goes on")),
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(cannot_read(error, entry)),
+        }
+    }
+}
+
+fn cannot_read(error: std::io::Error, entry: &Entry) -> Error {
+    Error::io(code::IO_READ, "reading a source", error).with_entry(entry.path.as_str())
+}
+
+fn changed(entry: &Entry, what: &str) -> Error {
+    let message = format!("{what}: expected {} bytes; it changed while it was read, or its size was misstated", entry.size);
+    Error::new(code::IO_SOURCE_CHANGED, message).with_entry(entry.path.as_str())
+}

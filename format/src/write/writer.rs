@@ -1,0 +1,328 @@
+//! The writer: what the caller calls.
+
+use std::collections::HashSet;
+use std::io::{self, Read, Write};
+
+use prost::Message as _;
+use prost_reflect::DynamicMessage;
+
+use super::entries::{EntryQueue, NewEntry};
+use super::finish;
+use super::members::{Chunk, Content};
+use super::options::WriteOptions;
+use super::pipeline::Pipeline;
+use super::schemas::Schemas;
+use super::streams::{RecordType, StreamId, StreamState};
+use crate::digest::Digest;
+use crate::error::{Error, Result, code};
+use crate::io::{AtomicFile, Spool};
+use crate::model::{Annotation, Entry, Manifest, StreamDeclaration, Summary};
+use crate::path::{LinkTarget, StreamName};
+use crate::record;
+use crate::schema;
+use crate::tar;
+use crate::v1::{PathCheck, check_type_name};
+
+/// What a writer may hold of content whose size it was not told, before it uses a file.
+const SPOOL_MEMORY: usize = 8 << 20;
+
+/// Writes an archive, from front to back in one pass. Made by [`WriteOptions`].
+///
+/// What is declared before the first entry or record goes into the manifest; what comes later is kept as well, in
+/// sections of its own. Nothing is published before [`finish`](Self::finish); dropping a writer discards what it wrote
+/// to a path.
+///
+/// A call that refuses its input (a bad path, a record that does not fit) leaves the writer as it was. After a failure
+/// to read or write, every further call fails with `usage.writer-failed`.
+///
+/// ```
+/// use rosettar::{NewEntry, RecordType, WriteOptions};
+/// # #[derive(Clone, PartialEq, prost::Message)]
+/// # struct Greeting { #[prost(string, tag = "1")] text: String }
+/// # impl prost::Name for Greeting { const NAME: &'static str = "Greeting"; const PACKAGE: &'static str = "demo"; }
+/// # let dir = tempfile::tempdir().unwrap();
+/// # std::fs::write(dir.path().join("g.proto"), r#"syntax = "proto3"; package demo; message Greeting { string text = 1; }"#).unwrap();
+/// # let file_descriptor_set = rosettar::schema::compile(&[dir.path().join("g.proto")], &[dir.path()])?;
+///
+/// let mut archive = Vec::new();
+/// let mut writer = WriteOptions::new().write_to(&mut archive)?;
+/// let greetings = writer.declare("greetings", RecordType::of::<Greeting>(file_descriptor_set))?;
+/// writer.append(greetings, &Greeting { text: "hello".into() })?;
+/// writer.add_bytes(NewEntry::new("notes/today.txt")?, b"nothing new\n")?;
+/// let summary = writer.finish()?;
+/// assert_eq!((summary.totals.records, summary.totals.files), (1, 1));
+/// # Ok::<(), rosettar::Error>(())
+/// ```
+pub struct Writer<'a> {
+    pub(super) options: WriteOptions,
+    pub(super) pipeline: Pipeline<Sink<'a>>,
+    pub(super) queue: EntryQueue,
+    /// What was said before the manifest was written, and what was said later.
+    pub(super) manifest: Manifest,
+    pub(super) late: Manifest,
+    /// The digest of the manifest, once it is written.
+    pub(super) manifest_digest: Option<Digest>,
+    pub(super) schemas: Schemas,
+    pub(super) late_schema_frames: Vec<u32>,
+    pub(super) streams: Vec<StreamState>,
+    pub(super) stream_names: HashSet<String>,
+    /// Bytes of records that are in no batch yet.
+    pub(super) buffered: usize,
+    pub(super) paths: PathCheck,
+    pub(super) chunk: Chunk,
+    pub(super) tar_bytes: u64,
+    pub(super) failed: bool,
+}
+
+/// Where an archive goes.
+pub(super) enum Sink<'a> {
+    /// A file that is published when it is complete.
+    File(AtomicFile),
+    /// Anything else.
+    Stream(Box<dyn Write + Send + 'a>),
+}
+
+impl Write for Sink<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::File(file) => file.write(bytes),
+            Self::Stream(stream) => stream.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Self::File(file) => file.flush(),
+            Self::Stream(stream) => stream.flush(),
+        }
+    }
+}
+
+impl<'a> Writer<'a> {
+    pub(super) fn new(sink: Sink<'a>, options: WriteOptions) -> Result<Self> {
+        let manifest = Manifest { producer: options.producer.clone(), created: options.created, ..Manifest::default() };
+        Ok(Self {
+            pipeline: Pipeline::new(sink, options.level, options.threads, options.limits.clone())?,
+            queue: EntryQueue::new(options.level)?,
+            options,
+            manifest,
+            late: Manifest::default(),
+            manifest_digest: None,
+            schemas: Schemas::new(),
+            late_schema_frames: Vec::new(),
+            streams: Vec::new(),
+            stream_names: HashSet::new(),
+            buffered: 0,
+            paths: PathCheck::default(),
+            chunk: Chunk::default(),
+            tar_bytes: 0,
+            failed: false,
+        })
+    }
+
+    /// Sets an attribute.
+    ///
+    /// # Errors
+    /// `usage.input` where `key` is empty or was set before.
+    pub fn attribute(&mut self, key: impl Into<String>, value: impl Into<String>) -> Result<()> {
+        let key = key.into();
+        if key.is_empty() || self.manifest.attributes.contains_key(&key) || self.late.attributes.contains_key(&key) {
+            let message = format!("attribute {key:?}: expected a key that is not empty and was not set before");
+            return Err(Error::new(code::USAGE_INPUT, message));
+        }
+        self.facts().attributes.insert(key, value.into());
+        Ok(())
+    }
+
+    /// Adds a typed annotation, with the `FILE_DESCRIPTOR_SET` of the build that `M` comes from.
+    ///
+    /// # Errors
+    /// As [`annotate_encoded`](Self::annotate_encoded).
+    pub fn annotate<M: prost::Message + prost::Name>(&mut self, message: &M, descriptor_set: &[u8]) -> Result<()> {
+        let type_url = format!("type.googleapis.com/{}", M::full_name());
+        self.annotate_encoded(Annotation { type_url, value: message.encode_to_vec() }, descriptor_set)
+    }
+
+    /// Adds a typed annotation, with descriptors that define its type.
+    ///
+    /// # Errors
+    /// `schema.*` where `descriptor_set` does not define the type or is not acceptable; `limit.schemas`.
+    pub fn annotate_encoded(&mut self, annotation: Annotation, descriptor_set: &[u8]) -> Result<()> {
+        self.check_usable()?;
+        let schemas_before = self.schemas.bodies().len();
+        self.schemas.number_for(annotation.type_name(), descriptor_set, &self.options.limits)?;
+        if self.manifest_digest.is_some() && self.schemas.bodies().len() > schemas_before {
+            self.write_late_schema()?;
+        }
+        self.facts().annotations.push(annotation);
+        Ok(())
+    }
+
+    /// States a feature that a reader must know; one that does not know it refuses the archive.
+    ///
+    /// # Errors
+    /// `usage.input` where `name` is empty.
+    pub fn require_feature(&mut self, name: impl Into<String>) -> Result<()> {
+        let name = name.into();
+        if name.is_empty() {
+            return Err(Error::new(code::USAGE_INPUT, "a required feature without a name"));
+        }
+        let known = self.manifest.required_features.contains(&name) || self.late.required_features.contains(&name);
+        if !known {
+            let features = &mut self.facts().required_features;
+            features.push(name);
+            features.sort();
+        }
+        Ok(())
+    }
+
+    /// Declares a stream called `name` of records of a type. The descriptors that the type needs are put into the
+    /// archive, once for all streams that agree on them.
+    ///
+    /// # Errors
+    /// `manifest.streams` where `name` is not legal or, case ignored, taken; `schema.*` where the type is not defined or
+    /// its descriptors are not acceptable; `limit.streams`, `limit.schemas`, `limit.manifest-bytes`.
+    pub fn declare(&mut self, name: &str, record_type: RecordType) -> Result<StreamId> {
+        self.check_usable()?;
+        let name = StreamName::new(name)?;
+        check_type_name(&record_type.type_name)?;
+        if self.stream_names.contains(&name.folded()) {
+            let message = format!("a stream called {name}, case ignored, was declared before: expected another name");
+            return Err(Error::new(code::MANIFEST_STREAMS, message));
+        }
+        if self.streams.len() as u64 >= self.options.limits.streams {
+            let message = format!("more streams than the limit streams of {}", self.options.limits.streams);
+            return Err(Error::new(code::LIMIT_STREAMS, message));
+        }
+        let limits = &self.options.limits;
+        let schema = self.schemas.number_for(&record_type.type_name, &record_type.descriptor_set, limits)?;
+        let (type_name, schema_version) = (record_type.type_name, record_type.schema_version);
+        let declaration = StreamDeclaration { name, type_name, schema, schema_version };
+        self.stream_names.insert(declaration.name.folded());
+        self.schemas.add_stream(declaration.clone());
+        self.streams.push(StreamState::new(declaration));
+        if self.manifest_digest.is_some() {
+            self.write_late_schema()?;
+        }
+        Ok(StreamId(self.streams.len() - 1))
+    }
+
+    /// Appends a record to a stream.
+    ///
+    /// # Errors
+    /// `usage.input` where `M` is not the stream's type, `limit.record-bytes`, and failures to write.
+    pub fn append<M: prost::Message + prost::Name>(&mut self, stream: StreamId, message: &M) -> Result<()> {
+        self.check_type(stream, &M::full_name())?;
+        self.append_with(stream, message.encoded_len(), |batch| message.encode_raw(batch))
+    }
+
+    /// Appends a record to a stream.
+    ///
+    /// # Errors
+    /// As [`append`](Self::append).
+    pub fn append_dynamic(&mut self, stream: StreamId, message: &DynamicMessage) -> Result<()> {
+        self.check_type(stream, message.descriptor().full_name())?;
+        self.append_with(stream, message.encoded_len(), |batch| message.encode_raw(batch))
+    }
+
+    /// Appends a record that is serialized already, and is not looked into.
+    ///
+    /// # Errors
+    /// `limit.record-bytes`, and failures to write.
+    pub fn append_encoded(&mut self, stream: StreamId, record: &[u8]) -> Result<()> {
+        self.append_with(stream, record.len(), |batch| batch.extend_from_slice(record))
+    }
+
+    /// As [`append_encoded`](Self::append_encoded), once the record was found to be a message of the stream's type.
+    ///
+    /// # Errors
+    /// As [`append_encoded`](Self::append_encoded), and `record.decode` where the record is no such message.
+    pub fn append_checked(&mut self, stream: StreamId, record: &[u8]) -> Result<()> {
+        let state = &mut self.streams[stream.0];
+        if state.checker.is_none() {
+            let set = &self.schemas.bodies()[state.declaration.schema as usize].descriptor_set;
+            state.checker = Some(schema::message(&schema::build_pool(set)?, &state.declaration.type_name)?);
+        }
+        let checker = state.checker.as_ref().expect("set just now");
+        record::check(checker, record, &self.options.limits)?;
+        self.append_encoded(stream, record)
+    }
+
+    /// Adds a regular file whose content is at hand.
+    ///
+    /// # Errors
+    /// `path.reserved`, `path.duplicate`, `path.parent`, limits, and failures to write.
+    pub fn add_bytes(&mut self, entry: NewEntry, content: &[u8]) -> Result<()> {
+        let entry = self.file(entry, content.len() as u64)?;
+        self.member(entry, Content::Bytes(content))
+    }
+
+    /// Adds a regular file whose content comes from `source`, to its end. Where `size` is not told, the content is held
+    /// back, in memory or in a temporary file, until its end is seen.
+    ///
+    /// # Errors
+    /// As [`add_bytes`](Self::add_bytes); `io.read` where `source` fails; `io.source-changed` where it has not exactly
+    /// `size` bytes.
+    pub fn add_reader(&mut self, entry: NewEntry, size: Option<u64>, mut source: impl Read) -> Result<()> {
+        let Some(size) = size else {
+            self.check_usable()?;
+            let mut spool = Spool::new(SPOOL_MEMORY);
+            spool.fill_from(source)?;
+            let mut content = spool.finish();
+            let entry = self.file(entry, content.size())?;
+            return self.member(entry, Content::Reader(&mut content));
+        };
+        let entry = self.file(entry, size)?;
+        self.member(entry, Content::Reader(&mut source))
+    }
+
+    /// Adds a directory. Directories above other entries need not be added, but then have no mode or time of their own.
+    ///
+    /// # Errors
+    /// As [`add_bytes`](Self::add_bytes).
+    pub fn add_directory(&mut self, entry: NewEntry) -> Result<()> {
+        self.member(Entry::directory(entry.path, entry.mode.unwrap_or(0o755), entry.mtime), Content::Bytes(b""))
+    }
+
+    /// Adds a symbolic link to `target`. Whether a link is [inside](LinkTarget::is_inside) is not asked here; a reader
+    /// refuses to extract one that is not, unless told otherwise.
+    ///
+    /// # Errors
+    /// As [`add_bytes`](Self::add_bytes), and `path.invalid` for a target that is empty or has control characters.
+    pub fn add_symlink(&mut self, entry: NewEntry, target: impl Into<String>) -> Result<()> {
+        let target = LinkTarget::with_limits(target, &self.options.limits)?;
+        self.member(Entry::symlink(entry.path, entry.mtime, target), Content::Bytes(b""))
+    }
+
+    /// Writes what is left, the entry table, the index and the seek table; publishes a file that was written to a path.
+    ///
+    /// # Errors
+    /// Limits, and failures to write. Nothing is published then, except with `io.durability`.
+    pub fn finish(self) -> Result<Summary> {
+        finish::finish(self)
+    }
+
+    /// Where facts go: into the manifest, or, once it is written, into the index.
+    fn facts(&mut self) -> &mut Manifest {
+        if self.manifest_digest.is_none() { &mut self.manifest } else { &mut self.late }
+    }
+
+    fn check_type(&self, stream: StreamId, found: &str) -> Result<()> {
+        let declaration = &self.streams[stream.0].declaration;
+        if declaration.type_name != found {
+            let (name, expected) = (&declaration.name, &declaration.type_name);
+            let message = format!("a record of type {found} for stream {name}: expected {expected}");
+            return Err(Error::new(code::USAGE_INPUT, message));
+        }
+        Ok(())
+    }
+
+    fn file(&self, entry: NewEntry, size: u64) -> Result<Entry> {
+        let entry = Entry::file(entry.path, entry.mode.unwrap_or(0o644), entry.mtime, size, Digest::ZERO);
+        if tar::member_len(&entry).and_then(|len| len.checked_add(self.tar_bytes)).is_none() {
+            let message = format!("a file of {size} bytes is more than an archive can hold");
+            return Err(Error::new(code::USAGE_INPUT, message).with_entry(entry.path.as_str()));
+        }
+        Ok(entry)
+    }
+}
