@@ -8,6 +8,7 @@ pub mod limits;
 pub mod path;
 pub mod record;
 pub mod schema;
+pub mod write;
 
 pub use digest::Digest;
 pub use error::{Error, ErrorKind, Result};

@@ -1,0 +1,3 @@
+//! Writing archives.
+
+pub mod tree;
