@@ -1,0 +1,452 @@
+//! Writing one file so that, whatever happens, the old one or the new one is there.
+//!
+//! The protocol: open the directory; make a temporary file beside the target, under a random name, exclusively and for
+//! its owner only; check every write; set the mode through the descriptor; sync the file; rename it; sync the directory.
+
+use std::ffi::{OsStr, OsString};
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use super::dir::{Dir, set_file_mode, shortened, with_random_name};
+use crate::error::{Code, Error, Result, code};
+
+/// The longest file name there is, and what a temporary name adds to the target's: `.` and `.rosettar-XXXXXXXX.tmp`.
+const NAME_MAX: usize = 255;
+const NAME_ADDED: usize = 23;
+/// As many symbolic links as Linux follows.
+const LINKS_MAX: usize = 40;
+
+/// A file being written, which appears under its name complete or not at all.
+///
+/// Nothing is published until [`commit`](Self::commit). Dropping the value before removes the temporary file; a process
+/// that is killed leaves one named `.NAME.rosettar-XXXXXXXX.tmp`, and the old file.
+///
+/// - A symbolic link is resolved, and the file that it leads to is replaced; the link stays.
+/// - What is no regular file, such as `/dev/null`, a FIFO or `/dev/stdout`, cannot be replaced and is written directly.
+/// - An existing file hands down its permission bits, not its owner; a new one has 0666 without the umask.
+///
+/// ```
+/// use std::io::Write as _;
+/// # let directory = tempfile::tempdir().unwrap();
+/// # let path = directory.path().join("a");
+///
+/// let mut file = rosettar::io::AtomicFile::replace(&path)?;
+/// file.write_all(b"content").unwrap();
+/// assert!(!path.exists());
+/// file.commit()?;
+/// assert_eq!(std::fs::read(&path).unwrap(), b"content");
+/// # Ok::<(), rosettar::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct AtomicFile {
+    file: File,
+    /// The target as the user wrote it, for messages.
+    shown: PathBuf,
+    /// `None` where the target is written directly.
+    pending: Option<Pending>,
+    failed: bool,
+}
+
+/// A temporary file that is to take the target's place. Dropped, it is removed.
+#[derive(Debug)]
+struct Pending {
+    directory: Dir,
+    temporary: OsString,
+    name: OsString,
+    exclusive: bool,
+    mode: u32,
+    live: bool,
+}
+
+/// Where a path leads once symbolic links are resolved.
+enum Target {
+    /// A name in a directory, free or a regular file's; and that file's permission bits.
+    Name { directory: Dir, name: OsString, mode: Option<u32> },
+    /// Something that is written in place.
+    Direct(File),
+}
+
+impl AtomicFile {
+    /// Begins to write the file at `path`, which replaces one that is there.
+    ///
+    /// # Errors
+    /// `io.file`, where `path` is a directory, its directory does not exist or cannot be written to, or links form a
+    /// cycle.
+    pub fn replace(path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
+        let target = resolve(path).map_err(|error| cannot("open", path, error))?;
+        Self::begin(path, target, false)
+    }
+
+    /// Begins to write the file at `path`, under which nothing may be now or at the time of the commit.
+    ///
+    /// # Errors
+    /// `io.file`, as for [`replace`](Self::replace) and where `path` exists, if only as a symbolic link.
+    pub fn create_new(path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
+        let target = split(path).and_then(|(directory, name)| match directory.stat(&name) {
+            Ok(_) => Err(io::ErrorKind::AlreadyExists.into()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Target::Name { directory, name, mode: None }),
+            Err(error) => Err(error),
+        });
+        Self::begin(path, target.map_err(|error| cannot("create", path, error))?, true)
+    }
+
+    fn begin(path: &Path, target: Target, exclusive: bool) -> Result<Self> {
+        let (directory, name, mode) = match target {
+            Target::Direct(file) => {
+                return Ok(Self { file, shown: path.to_owned(), pending: None, failed: false });
+            }
+            Target::Name { directory, name, mode } => (directory, name, mode),
+        };
+        let begin = || -> io::Result<_> {
+            let mode = match mode {
+                Some(mode) => mode,
+                None => 0o666 & !directory.umask()?,
+            };
+            let made = create_temporary(&directory, &name, NAME_MAX - NAME_ADDED);
+            // Some file systems hold less than 255 bytes.
+            let (file, temporary) = match made {
+                Err(error) if error.kind() == io::ErrorKind::InvalidFilename => create_temporary(&directory, &name, 0)?,
+                made => made?,
+            };
+            Ok((file, temporary, mode))
+        };
+        let (file, temporary, mode) = begin().map_err(|error| cannot("create a temporary file beside", path, error))?;
+        let pending = Pending { directory, temporary, name, exclusive, mode, live: true };
+        Ok(Self { file, shown: path.to_owned(), pending: Some(pending), failed: false })
+    }
+
+    /// Whether the target is written in place, because it is no regular file: what was written is already out.
+    pub fn is_direct(&self) -> bool {
+        self.pending.is_none()
+    }
+
+    /// Publishes the file under its name and makes that durable.
+    ///
+    /// # Errors
+    /// - `io.write` where a write or sync failed, now or before: the temporary file is removed, the old file stays. A
+    ///   failed sync is not tried again, since the system may by then have dropped the data it could not write.
+    /// - `io.file` where the mode cannot be set or the file not renamed, also where the name of a
+    ///   [new](Self::create_new) file is taken by now: the same.
+    /// - `io.durability` where all that failed is the sync of the directory: the new file is in place, but a power cut
+    ///   may undo that.
+    pub fn commit(mut self) -> Result<()> {
+        if self.failed {
+            let message = format!("cannot commit {}: an earlier write failed", self.shown.display());
+            return Err(Error::new(code::IO_WRITE, message));
+        }
+        let Some(mut pending) = self.pending.take() else {
+            return sync_direct(&self.file).map_err(|error| failed_to(code::IO_WRITE, "sync", &self.shown, error));
+        };
+        set_file_mode(&self.file, pending.mode).map_err(|error| cannot("set the mode of", &self.shown, error))?;
+        self.file.sync_all().map_err(|error| failed_to(code::IO_WRITE, "sync", &self.shown, error))?;
+        let Pending { directory, temporary, name, .. } = &pending;
+        let renamed = match pending.exclusive {
+            true => directory.rename_new(temporary, directory, name),
+            false => directory.rename(temporary, directory, name),
+        };
+        renamed.map_err(|error| cannot("rename the temporary file to", &self.shown, error))?;
+        pending.live = false;
+        pending.directory.sync().map_err(|error| {
+            let doing = format!("{} was renamed into place, but its durability is unknown", self.shown.display());
+            Error::io(code::IO_DURABILITY, doing, error)
+        })
+    }
+
+    /// Discards what was written. Dropping the value does the same, but cannot report a failure.
+    ///
+    /// # Errors
+    /// `io.file` where the temporary file cannot be removed; the message names it.
+    pub fn abort(mut self) -> Result<()> {
+        let Some(mut pending) = self.pending.take() else { return Ok(()) };
+        pending.live = false;
+        pending.directory.remove_file(&pending.temporary).map_err(|error| {
+            let path = self.shown.with_file_name(&pending.temporary);
+            cannot("remove the temporary file", &path, error)
+        })
+    }
+}
+
+impl Write for AtomicFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let result = self.file.write(bytes);
+        self.failed |= result.as_ref().is_err_and(|error| error.kind() != io::ErrorKind::Interrupted);
+        result
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+impl Drop for Pending {
+    fn drop(&mut self) {
+        if self.live {
+            // Nothing can be reported from here; `abort` can.
+            let _ = self.directory.remove_file(&self.temporary);
+        }
+    }
+}
+
+fn create_temporary(directory: &Dir, name: &OsStr, keep: usize) -> io::Result<(File, OsString)> {
+    let name = shortened(name, keep);
+    with_random_name(|digits| {
+        let temporary = OsString::from(match name.as_str() {
+            "" => format!(".rosettar-{digits}.tmp"),
+            name => format!(".{name}.rosettar-{digits}.tmp"),
+        });
+        Ok((directory.create_file(&temporary, 0o600)?, temporary))
+    })
+}
+
+/// The directory and the name that `path` consists of.
+fn split(path: &Path) -> io::Result<(Dir, OsString)> {
+    // Rust takes `a/` and `a/.` for `a`; a user who writes them means a directory.
+    let text = path.to_string_lossy();
+    let is_directory = text.strip_suffix('.').unwrap_or(&text).ends_with(std::path::is_separator);
+    let Some(name) = path.file_name().filter(|_| !is_directory) else {
+        let message = "expected the path of a file, found that of a directory";
+        return Err(io::Error::new(io::ErrorKind::IsADirectory, message));
+    };
+    Ok((Dir::open(path.parent().unwrap_or(Path::new("")))?, name.to_owned()))
+}
+
+/// Follows symbolic links to where `path` leads.
+fn resolve(path: &Path) -> io::Result<Target> {
+    let mut path = path.to_owned();
+    for _ in 0..=LINKS_MAX {
+        let (directory, name) = split(&path)?;
+        let metadata = match fs::symlink_metadata(&path) {
+            Ok(metadata) => metadata,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Ok(Target::Name { directory, name, mode: None });
+            }
+            Err(error) => return Err(error),
+        };
+        if metadata.is_symlink() {
+            // The text of a link such as /proc/self/fd/1 is a description: only opening it leads to the file.
+            if directory.is_procfs()? {
+                return Ok(Target::Direct(open_direct(&path)?));
+            }
+            path = path.parent().unwrap_or(Path::new("")).join(fs::read_link(&path)?);
+        } else if metadata.is_dir() {
+            return Err(io::Error::new(io::ErrorKind::IsADirectory, "expected a file, found a directory"));
+        } else if metadata.is_file() {
+            let mode = directory.stat(&name)?.mode & 0o777;
+            return Ok(Target::Name { directory, name, mode: Some(mode) });
+        } else {
+            return Ok(Target::Direct(open_direct(&path)?));
+        }
+    }
+    Err(io::Error::other(format!("more than {LINKS_MAX} symbolic links in a row")))
+}
+
+/// Opens what is written in place. Where it is this process's own standard output or error, that is used itself, since
+/// a file opened again would begin at another position; other files are written at their end for the same reason.
+fn open_direct(path: &Path) -> io::Result<File> {
+    #[cfg(unix)]
+    {
+        use std::os::fd::AsFd as _;
+        use std::os::unix::fs::MetadataExt as _;
+        let identity = |metadata: fs::Metadata| (metadata.dev(), metadata.ino());
+        let wanted = fs::metadata(path).map(identity)?;
+        for own in [io::stdout().as_fd().try_clone_to_owned(), io::stderr().as_fd().try_clone_to_owned()] {
+            let Ok(own) = own.map(File::from) else { continue };
+            let is_output = own.metadata().map(identity).is_ok_and(|own| own == wanted);
+            if is_output && path.starts_with("/proc") {
+                return Ok(own);
+            }
+        }
+    }
+    OpenOptions::new().append(true).open(path)
+}
+
+/// Pipes and most devices cannot be synced, and say so; for them there is nothing to make durable.
+fn sync_direct(file: &File) -> io::Result<()> {
+    use io::ErrorKind::{InvalidInput, ReadOnlyFilesystem, Unsupported};
+    match file.sync_all() {
+        Err(error) if matches!(error.kind(), InvalidInput | Unsupported | ReadOnlyFilesystem) => Ok(()),
+        result => result,
+    }
+}
+
+fn cannot(what: &str, path: &Path, error: io::Error) -> Error {
+    failed_to(code::IO_FILE, what, path, error)
+}
+
+fn failed_to(code: Code, what: &str, path: &Path, error: io::Error) -> Error {
+    Error::io(code, format!("cannot {what} {}", path.display()), error)
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
+
+    fn names(path: &Path) -> Vec<OsString> {
+        let mut names: Vec<_> = fs::read_dir(path).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        names.sort();
+        names
+    }
+
+    fn write(path: &Path, content: &[u8]) {
+        let mut file = AtomicFile::replace(path).unwrap();
+        file.write_all(content).unwrap();
+        file.commit().unwrap();
+    }
+
+    #[test]
+    fn dropping_and_aborting_leave_the_old_file() {
+        let temp = tempfile::tempdir().unwrap();
+        let path = temp.path().join("a");
+        fs::write(&path, "old").unwrap();
+        let mut file = AtomicFile::replace(&path).unwrap();
+        file.write_all(b"new").unwrap();
+        let temporary = names(temp.path()).remove(0).into_string().unwrap();
+        assert!(temporary.starts_with(".a.rosettar-") && temporary.ends_with(".tmp"), "{temporary}");
+        assert_eq!(temporary.len(), 1 + NAME_ADDED);
+        assert_eq!(fs::metadata(temp.path().join(&temporary)).unwrap().mode() & 0o777, 0o600);
+        drop(file);
+        assert_eq!(names(temp.path()), ["a"]);
+        let mut file = AtomicFile::replace(&path).unwrap();
+        file.write_all(b"new").unwrap();
+        file.abort().unwrap();
+        assert_eq!(names(temp.path()), ["a"]);
+        assert_eq!(fs::read(&path).unwrap(), b"old");
+    }
+
+    #[test]
+    fn an_existing_file_hands_down_its_mode_and_a_new_one_honours_the_umask() {
+        let temp = tempfile::tempdir().unwrap();
+        let (old, new, plain) = (temp.path().join("old"), temp.path().join("new"), temp.path().join("plain"));
+        fs::write(&old, "old").unwrap();
+        fs::set_permissions(&old, fs::Permissions::from_mode(0o4640)).unwrap();
+        write(&old, b"content");
+        write(&new, b"content");
+        fs::write(&plain, "").unwrap();
+        assert_eq!(fs::metadata(&old).unwrap().mode() & 0o7777, 0o640);
+        assert_eq!(fs::metadata(&new).unwrap().mode(), fs::metadata(&plain).unwrap().mode());
+        assert_eq!(fs::read(&old).unwrap(), b"content");
+        assert_eq!(names(temp.path()), ["new", "old", "plain"]);
+    }
+
+    #[test]
+    fn a_new_file_replaces_nothing_that_is_there_or_appears() {
+        let temp = tempfile::tempdir().unwrap();
+        let path = temp.path().join("a");
+        let file = AtomicFile::create_new(&path).unwrap();
+        fs::write(&path, "mine").unwrap();
+        let error = file.commit().unwrap_err();
+        assert_eq!(error.code(), "io.file");
+        assert_eq!(error.io_error().unwrap().kind(), io::ErrorKind::AlreadyExists);
+        assert!(AtomicFile::create_new(&path).is_err());
+        symlink("nowhere", temp.path().join("link")).unwrap();
+        assert!(AtomicFile::create_new(temp.path().join("link")).is_err());
+        assert_eq!(fs::read(&path).unwrap(), b"mine");
+        assert_eq!(names(temp.path()), ["a", "link"]);
+        let mut file = AtomicFile::create_new(temp.path().join("b")).unwrap();
+        file.write_all(b"new").unwrap();
+        file.commit().unwrap();
+        assert_eq!(fs::read(temp.path().join("b")).unwrap(), b"new");
+    }
+
+    #[test]
+    fn a_name_of_255_bytes_works_and_a_longer_one_is_refused() {
+        let temp = tempfile::tempdir().unwrap();
+        let name = "é".repeat(127) + "x";
+        write(&temp.path().join(&name), b"content");
+        assert_eq!(names(temp.path()), [OsString::from(name)]);
+        assert_eq!(AtomicFile::replace(temp.path().join("x".repeat(256))).unwrap_err().code(), "io.file");
+        assert_eq!(names(temp.path()).len(), 1);
+    }
+
+    #[test]
+    fn links_are_followed_and_stay() {
+        let temp = tempfile::tempdir().unwrap();
+        fs::create_dir(temp.path().join("d")).unwrap();
+        fs::write(temp.path().join("d/file"), "old").unwrap();
+        symlink("d/middle", temp.path().join("link")).unwrap();
+        symlink("file", temp.path().join("d/middle")).unwrap();
+        symlink("d/absent", temp.path().join("dangling")).unwrap();
+        symlink("cycle", temp.path().join("cycle")).unwrap();
+        write(&temp.path().join("link"), b"new");
+        write(&temp.path().join("dangling"), b"made");
+        assert_eq!(fs::read(temp.path().join("d/file")).unwrap(), b"new");
+        assert_eq!(fs::read(temp.path().join("d/absent")).unwrap(), b"made");
+        for link in ["link", "d/middle", "dangling"] {
+            assert!(temp.path().join(link).is_symlink(), "{link}");
+        }
+        assert_eq!(AtomicFile::replace(temp.path().join("cycle")).unwrap_err().code(), "io.file");
+    }
+
+    #[test]
+    fn directories_are_no_targets() {
+        let temp = tempfile::tempdir().unwrap();
+        fs::create_dir(temp.path().join("d")).unwrap();
+        for path in ["d", "d/", "new/", "d/.", "d/..", "absent/file"] {
+            let error = AtomicFile::replace(temp.path().join(path)).unwrap_err();
+            assert_eq!(error.code(), "io.file", "{path}");
+        }
+        assert_eq!(AtomicFile::replace("").unwrap_err().code(), "io.file");
+        assert_eq!(names(temp.path()), ["d"]);
+    }
+
+    #[test]
+    fn what_is_no_regular_file_is_written_directly() {
+        let mut null = AtomicFile::replace("/dev/null").unwrap();
+        assert!(null.is_direct());
+        null.write_all(b"content").unwrap();
+        null.commit().unwrap();
+        assert!(!fs::metadata("/dev/null").unwrap().is_file());
+
+        let temp = tempfile::tempdir().unwrap();
+        let fifo = temp.path().join("fifo");
+        let made = std::process::Command::new("mkfifo").arg(&fifo).status();
+        if !made.is_ok_and(|status| status.success()) {
+            eprintln!("skipped: what_is_no_regular_file_is_written_directly: mkfifo is not installed");
+            return;
+        }
+        let reader = std::thread::spawn({
+            let fifo = fifo.clone();
+            move || fs::read(fifo).unwrap()
+        });
+        write(&fifo, b"content");
+        assert_eq!(reader.join().unwrap(), b"content");
+        assert_eq!(names(temp.path()), ["fifo"]);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_link_of_the_process_file_system_is_written_through_not_replaced() {
+        use std::os::fd::AsRawFd as _;
+        let temp = tempfile::tempdir().unwrap();
+        let path = temp.path().join("file");
+        fs::write(&path, "before ").unwrap();
+        let held = File::open(&path).unwrap();
+        let inode = held.metadata().unwrap().ino();
+        write(Path::new(&format!("/proc/self/fd/{}", held.as_raw_fd())), b"after");
+        assert_eq!(fs::read(&path).unwrap(), b"before after");
+        assert_eq!(fs::metadata(&path).unwrap().ino(), inode);
+        assert!(AtomicFile::replace("/dev/stdout").unwrap().is_direct());
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_failed_write_cannot_be_committed() {
+        let mut full = AtomicFile::replace("/dev/full").unwrap();
+        assert!(full.write_all(b"content").is_err());
+        assert_eq!(full.commit().unwrap_err().code(), "io.write");
+    }
+
+    #[test]
+    fn a_failed_rename_leaves_no_temporary_file() {
+        let temp = tempfile::tempdir().unwrap();
+        let path = temp.path().join("a");
+        let file = AtomicFile::replace(&path).unwrap();
+        fs::create_dir(&path).unwrap();
+        assert_eq!(file.commit().unwrap_err().code(), "io.file");
+        assert_eq!(names(temp.path()), ["a"]);
+    }
+}

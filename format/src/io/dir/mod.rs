@@ -1,0 +1,129 @@
+//! A directory held open, and the operations on names in it: the one place that knows how a system spells them.
+//!
+//! On Unix every operation goes through the directory's descriptor, so that renaming or replacing a directory above it
+//! changes nothing. Elsewhere the paths are joined, with checks against symbolic links before each step, which is the
+//! best that the standard library offers.
+
+#[cfg(not(unix))]
+mod portable;
+#[cfg(unix)]
+mod unix;
+
+#[cfg(not(unix))]
+pub(crate) use portable::{Dir, set_file_mode, set_file_mtime, stat_file};
+#[cfg(unix)]
+pub(crate) use unix::{Dir, set_file_mode, set_file_mtime, stat_file};
+
+use std::ffi::OsStr;
+use std::hash::BuildHasher as _;
+use std::io;
+
+/// A point in time: seconds since 1970, and nanoseconds in 0..1e9 after them.
+pub(crate) type Time = (i64, u32);
+
+/// What stands under a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    File,
+    Directory,
+    Symlink,
+    /// Anything else, by its name in messages.
+    Other(&'static str),
+}
+
+/// The facts about a file that this crate uses. Where a system does not tell one of them, it is 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Stat {
+    pub kind: Kind,
+    /// Permission bits, with setuid, setgid and sticky: 0..=0o7777.
+    pub mode: u32,
+    pub size: u64,
+    pub mtime: Time,
+    pub ctime: Time,
+    pub dev: u64,
+    pub ino: u64,
+}
+
+/// Eight hexadecimal digits that another process cannot foresee, from the keys that the standard library draws for its
+/// hash maps. Names made from them are still created exclusively.
+pub(crate) fn random_digits() -> String {
+    let hash = std::collections::hash_map::RandomState::new().hash_one(std::process::id());
+    format!("{:08x}", hash & 0xffff_ffff)
+}
+
+/// Calls `create` with fresh random digits until the name it makes of them is free.
+///
+/// # Errors
+/// The first error that is not `AlreadyExists`, or `AlreadyExists` after 64 attempts.
+pub(crate) fn with_random_name<T>(mut create: impl FnMut(&str) -> io::Result<T>) -> io::Result<T> {
+    let mut attempts = 64;
+    loop {
+        match create(&random_digits()) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && attempts > 0 => attempts -= 1,
+            result => return result,
+        }
+    }
+}
+
+/// The longest beginning of `name` of at most `max` bytes, cut between characters where it is UTF-8.
+pub(crate) fn shortened(name: &OsStr, max: usize) -> String {
+    let name = name.to_string_lossy();
+    let mut end = max.min(name.len());
+    while !name.is_char_boundary(end) {
+        end -= 1;
+    }
+    name[..end].to_owned()
+}
+
+/// Removes what stands under `name` in `parent`, with everything below it; symbolic links are removed, not followed.
+/// Directories without permissions are given them first.
+///
+/// # Errors
+/// The first failure; what comes after it is left.
+pub(crate) fn remove_tree(parent: &Dir, name: &OsStr) -> io::Result<()> {
+    if parent.stat(name)?.kind != Kind::Directory {
+        return parent.remove_file(name);
+    }
+    let dir = parent.child_made_accessible(name)?;
+    for inner in dir.list()? {
+        remove_tree(&dir, &inner)?;
+    }
+    drop(dir);
+    parent.remove_dir(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn random_digits_differ() {
+        let seen: std::collections::HashSet<_> = (0..100).map(|_| random_digits()).collect();
+        assert!(seen.len() > 95, "{seen:?}");
+        assert!(seen.iter().all(|digits| digits.len() == 8));
+    }
+
+    #[test]
+    fn a_taken_name_is_tried_again_but_not_for_ever() {
+        let mut calls = 0;
+        let error = with_random_name(|_| {
+            calls += 1;
+            Err::<(), _>(io::ErrorKind::AlreadyExists.into())
+        })
+        .unwrap_err();
+        assert_eq!((error.kind(), calls), (io::ErrorKind::AlreadyExists, 65));
+        let mut left = 3;
+        let found = with_random_name(|_| {
+            left -= 1;
+            if left > 0 { Err(io::ErrorKind::AlreadyExists.into()) } else { Ok(left) }
+        });
+        assert_eq!(found.unwrap(), 0);
+    }
+
+    #[test]
+    fn names_are_cut_between_characters() {
+        assert_eq!(shortened(OsStr::new("été"), 4), "ét");
+        assert_eq!(shortened(OsStr::new("été"), 5), "été");
+        assert_eq!(shortened(OsStr::new("é"), 1), "");
+    }
+}
