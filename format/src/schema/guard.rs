@@ -7,7 +7,7 @@
 //! ones, because prost-reflect follows public imports wrongly over three hops. The set itself stays as it is.
 
 mod count;
-mod rules;
+pub(in crate::schema) mod rules;
 
 use std::collections::HashMap;
 
