@@ -1,1 +1,9 @@
-//! Records.
+//! Records: how a batch frames them, what they decode to, and their JSON form (FORMAT.md, "Records").
+
+mod delimited;
+mod dynamic;
+mod json;
+
+pub use delimited::{RecordReader, Records, Splitter, put_record, records};
+pub use dynamic::{check, decode};
+pub use json::{JsonOptions, from_json, to_json};

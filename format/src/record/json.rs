@@ -1,0 +1,259 @@
+//! Records as JSON: the canonical protobuf form, one line each (FORMAT.md, "Records").
+//!
+//! prost-reflect writes and reads it. What it gets wrong is refused before it gets there: a non-finite number in a
+//! wrapper message would become `null`, and an `Any` inside an `Any` inside an `Any`, without end, the end of the stack.
+
+use prost::Message;
+use prost_reflect::{DeserializeOptions, DynamicMessage, MessageDescriptor, ReflectMessage, SerializeOptions, Value};
+
+use super::dynamic::{decode, missing_required};
+use crate::error::{Error, Result, code};
+use crate::limits::Limits;
+use crate::schema::wire::MAX_DEPTH;
+
+/// How [`to_json`] writes a record. The default is the canonical form.
+///
+/// ```
+/// let options = rosettar::record::JsonOptions::new().proto_names(true);
+/// ```
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct JsonOptions {
+    proto_names: bool,
+    defaults: bool,
+}
+
+impl JsonOptions {
+    /// The canonical form.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Whether fields are called as in the `.proto` file, `user_id`, instead of `userId`. Readers take either.
+    #[must_use]
+    pub fn proto_names(mut self, yes: bool) -> Self {
+        self.proto_names = yes;
+        self
+    }
+
+    /// Whether fields without presence are written even where they hold their default value.
+    #[must_use]
+    pub fn defaults(mut self, yes: bool) -> Self {
+        self.defaults = yes;
+        self
+    }
+}
+
+/// The canonical protobuf JSON of a record, on one line without a line feed.
+///
+/// Integers of 64 bits are strings, bytes are base64, enum values their names, or numbers where they have none. Unknown
+/// fields are left out: JSON has no place for them.
+///
+/// ```
+/// # #[cfg(feature = "compile")] {
+/// # let dir = tempfile::tempdir().unwrap();
+/// # std::fs::write(dir.path().join("a.proto"), "syntax = \"proto3\"; message A { int64 user_id = 1; }").unwrap();
+/// # let set = rosettar::schema::compile(&[dir.path().join("a.proto")], &[dir.path()])?;
+/// # let pool = rosettar::schema::build_pool(&set)?;
+/// # let descriptor = rosettar::schema::message(&pool, "A")?;
+/// let record = rosettar::record::decode(&descriptor, b"\x08\x05", &rosettar::Limits::default())?;
+/// let json = rosettar::record::to_json(&record, &rosettar::record::JsonOptions::new())?;
+/// assert_eq!(json, r#"{"userId":"5"}"#);
+/// # }
+/// # Ok::<(), rosettar::Error>(())
+/// ```
+///
+/// # Errors
+/// `record.value` for what has no JSON form: a `Timestamp` or `Duration` out of range, a `FieldMask` path that is not in
+/// snake case, a number in a `Value` or a wrapper that is not finite, an `Any` whose type the record's schema lacks, or
+/// does not decode, messages nested more than 100 deep, those inside an `Any` included.
+pub fn to_json(message: &DynamicMessage, options: &JsonOptions) -> Result<String> {
+    let pool = message.descriptor().parent_pool().clone();
+    let vetted = ["google.protobuf.Any", "google.protobuf.FloatValue", "google.protobuf.DoubleValue"];
+    if vetted.iter().any(|name| pool.get_message_by_name(name).is_some()) {
+        vet(message, MAX_DEPTH + 1)?;
+    }
+    let serialize = SerializeOptions::new().use_proto_field_name(options.proto_names).skip_default_fields(!options.defaults);
+    let mut out = Vec::new();
+    message.serialize_with_options(&mut serde_json::Serializer::new(&mut out), &serialize).map_err(|error| {
+        let name = message.descriptor().full_name().to_owned();
+        Error::new(code::RECORD_VALUE, format!("this {name} has no JSON form: {error}")).with_source(error)
+    })?;
+    String::from_utf8(out).map_err(|error| {
+        Error::new(code::RECORD_VALUE, "the JSON form of a record is not UTF-8").with_source(error)
+    })
+}
+
+/// The record of the type `descriptor` that `text` is the protobuf JSON of.
+///
+/// Fields may be called either way; those that the type lacks are refused.
+///
+/// ```
+/// # #[cfg(feature = "compile")] {
+/// # let dir = tempfile::tempdir().unwrap();
+/// # std::fs::write(dir.path().join("a.proto"), "syntax = \"proto3\"; message A { int64 user_id = 1; }").unwrap();
+/// # let set = rosettar::schema::compile(&[dir.path().join("a.proto")], &[dir.path()])?;
+/// # let pool = rosettar::schema::build_pool(&set)?;
+/// # let descriptor = rosettar::schema::message(&pool, "A")?;
+/// use rosettar::{Limits, record};
+/// let message = record::from_json(&descriptor, r#"{"user_id": 5}"#, &Limits::default())?;
+/// assert_eq!(record::to_json(&message, &record::JsonOptions::new())?, r#"{"userId":"5"}"#);
+/// assert!(record::from_json(&descriptor, r#"{"user": 5}"#, &Limits::default()).is_err());
+/// # }
+/// # Ok::<(), rosettar::Error>(())
+/// ```
+///
+/// # Errors
+/// `record.value` with the field, line and column; also for a required field that is absent. `limit.record-values`
+/// where the text holds more values than the limit, `limit.record-bytes` where the encoded record is longer.
+pub fn from_json(descriptor: &MessageDescriptor, text: &str, limits: &Limits) -> Result<DynamicMessage> {
+    let values = scan(text.as_bytes()).0;
+    if values > limits.record_values {
+        let message = format!("JSON text of {values} values exceeds the limit record-values of {}", limits.record_values);
+        return Err(Error::new(code::LIMIT_RECORD_VALUES, message));
+    }
+    let mut deserializer = serde_json::Deserializer::from_str(text);
+    let options = DeserializeOptions::new().deny_unknown_fields(true);
+    let message = DynamicMessage::deserialize_with_options(descriptor.clone(), &mut deserializer, &options)
+        .and_then(|message| deserializer.end().map(|()| message))
+        .map_err(|error| {
+            let path = scan(&text.as_bytes()[..offset(text, &error)]).1;
+            let place = if path.is_empty() { String::new() } else { format!(", field {path}") };
+            Error::new(code::RECORD_VALUE, format!("expected the JSON of a {}{place}: {error}", descriptor.full_name()))
+                .with_source(error)
+        })?;
+    if let Some(path) = missing_required(&message) {
+        let message = format!("{} lacks the required field {path}", descriptor.full_name());
+        return Err(Error::new(code::RECORD_VALUE, message));
+    }
+    let length = message.encoded_len() as u64;
+    if length > limits.record_bytes {
+        let message = format!("record of {length} bytes exceeds the limit record-bytes of {}", limits.record_bytes);
+        return Err(Error::new(code::LIMIT_RECORD_BYTES, message));
+    }
+    Ok(message)
+}
+
+/// Refuses what prost-reflect would write wrongly or not survive. `depth` is how many levels may still follow.
+fn vet(message: &DynamicMessage, depth: usize) -> Result<()> {
+    let value_error = |what: String| Err(Error::new(code::RECORD_VALUE, what));
+    let Some(depth) = depth.checked_sub(1) else {
+        return value_error(format!("messages nested more than {MAX_DEPTH} deep, those inside an Any included"));
+    };
+    let descriptor = message.descriptor();
+    match descriptor.full_name() {
+        "google.protobuf.Any" => {
+            let url = message.get_field_by_name("type_url");
+            let payload = message.get_field_by_name("value");
+            let (Some(url), Some(payload)) = (
+                url.as_deref().and_then(Value::as_str),
+                payload.as_deref().and_then(Value::as_bytes),
+            ) else {
+                return value_error("the schema's google.protobuf.Any lacks its two fields".to_owned());
+            };
+            let name = url.rsplit_once('/').map_or(url, |(_, name)| name);
+            let Some(inner) = descriptor.parent_pool().get_message_by_name(name) else {
+                return value_error(format!(
+                    "an Any holds a {url:?}, a type that the record's schema lacks; without it, it has no JSON form"
+                ));
+            };
+            vet(&decode(&inner, payload, &Limits::default())?, depth)
+        }
+        "google.protobuf.FloatValue" | "google.protobuf.DoubleValue" => {
+            let finite = match message.get_field_by_name("value").as_deref() {
+                Some(Value::F32(value)) => value.is_finite(),
+                Some(Value::F64(value)) => value.is_finite(),
+                _ => true,
+            };
+            if finite { Ok(()) } else { value_error(format!("a {} that is not finite has no JSON form", descriptor.full_name())) }
+        }
+        _ => {
+            message.fields().try_for_each(|(_, value)| vet_value(value, depth))?;
+            message.extensions().try_for_each(|(_, value)| vet_value(value, depth))
+        }
+    }
+}
+
+fn vet_value(value: &Value, depth: usize) -> Result<()> {
+    match value {
+        Value::Message(inner) => vet(inner, depth),
+        Value::List(values) => values.iter().try_for_each(|value| vet_value(value, depth)),
+        Value::Map(values) => values.values().try_for_each(|value| vet_value(value, depth)),
+        _ => Ok(()),
+    }
+}
+
+/// The offset in `text` at which `error` was found.
+fn offset(text: &str, error: &serde_json::Error) -> usize {
+    let line_start: usize = text.split_inclusive('\n').take(error.line().saturating_sub(1)).map(str::len).sum();
+    (line_start + error.column()).min(text.len())
+}
+
+/// How many values the JSON text holds at most, and the path of keys and positions at its end.
+fn scan(text: &[u8]) -> (u64, String) {
+    /// Where the scan is in one object or array.
+    enum Step<'a> {
+        Key(&'a [u8]),
+        Index(u64),
+    }
+    let mut path = Vec::new();
+    let (mut values, mut key, mut string_start, mut escaped) = (1, &text[..0], None, false);
+    for (position, &byte) in text.iter().enumerate() {
+        if let Some(start) = string_start {
+            match byte {
+                _ if escaped => escaped = false,
+                b'\\' => escaped = true,
+                b'"' => {
+                    key = &text[start..position];
+                    string_start = None;
+                }
+                _ => {}
+            }
+            continue;
+        }
+        match byte {
+            b'"' => string_start = Some(position + 1),
+            b'{' => {
+                values += 1;
+                path.push(Step::Key(&[]));
+            }
+            b'[' => {
+                values += 1;
+                path.push(Step::Index(0));
+            }
+            b'}' | b']' => drop(path.pop()),
+            b':' => {
+                if let Some(last @ Step::Key(_)) = path.last_mut() {
+                    *last = Step::Key(key);
+                }
+            }
+            b',' => {
+                values += 1;
+                match path.last_mut() {
+                    Some(Step::Index(index)) => *index += 1,
+                    Some(Step::Key(last)) => *last = &[],
+                    None => {}
+                }
+            }
+            _ => {}
+        }
+    }
+    // An error in a key is found at its end, before the colon.
+    if let (Some(Step::Key(last @ [])), None) = (path.last_mut(), string_start) {
+        *last = key;
+    }
+    let mut out = String::new();
+    for step in &path {
+        match step {
+            Step::Key(key) if key.is_empty() => {}
+            Step::Key(key) => {
+                if !out.is_empty() {
+                    out.push('.');
+                }
+                out.push_str(&String::from_utf8_lossy(key));
+            }
+            Step::Index(index) => out.push_str(&format!("[{index}]")),
+        }
+    }
+    (values, out)
+}
