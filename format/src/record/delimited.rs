@@ -16,13 +16,17 @@ use crate::limits::Limits;
 /// assert_eq!(batch, b"\x03abc");
 /// ```
 pub fn put_record(batch: &mut Vec<u8>, record: &[u8]) {
-    let mut length = record.len();
+    put_length(batch, record.len() as u64);
+    batch.extend_from_slice(record);
+}
+
+/// Appends the length that goes before a record.
+pub(crate) fn put_length(batch: &mut Vec<u8>, mut length: u64) {
     while length >= 0x80 {
         batch.push(length as u8 | 0x80);
         length >>= 7;
     }
     batch.push(length as u8);
-    batch.extend_from_slice(record);
 }
 
 /// The records of a whole batch, without copying; ends after the first error.

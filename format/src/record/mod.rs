@@ -4,6 +4,7 @@ mod delimited;
 mod dynamic;
 mod json;
 
+pub(crate) use delimited::put_length;
 pub use delimited::{RecordReader, Records, Splitter, put_record, records};
 pub use dynamic::{check, decode};
 pub use json::{JsonOptions, from_json, to_json};
