@@ -122,7 +122,7 @@ mod tests {
         table.row(["日本", "1", "x"]);
         table.row(["abc", "100", "y "]);
         table.row(["e\u{301}", "", ""]);
-        assert_eq!(table.to_string(), "日本    1  x\nabc   100  y \ne\u{301}            \n");
+        assert_eq!(table.to_string(), "日本    1  x\nabc   100  y \ne\u{301}          \n");
     }
 
     #[test]

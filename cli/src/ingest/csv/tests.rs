@@ -46,7 +46,7 @@ fn good_cells() {
         ("f", "-inf", r#""f":"-Infinity""#),
         ("d", "NaN", r#""d":"NaN""#),
         ("d", "Infinity", r#""d":"Infinity""#),
-        ("d", "-1.5e300", r#""d":-1.5e300"#),
+        ("d", "-1.5e300", r#""d":-1.5e+300"#),
         ("ok", "TRUE", r#""ok":true"#),
         ("ok", "1", r#""ok":true"#),
         ("s", " é,\"\n", r#""s":" é,\"\n""#),
@@ -113,7 +113,7 @@ fn bad_cells_are_refused_exactly() {
         ("d", "1e999", r#"expected double from -1.7976931348623157e308 to 1.7976931348623157e308, found "1e999""#),
         ("ok", "yes", r#"expected bool (true or false), found "yes""#),
         ("b", "*", r#"expected bytes (base64), found "*""#),
-        ("color", "red", r#"expected a value of t.Color (COLOR_UNSET, RED, BLUE), found "red""#),
+        ("color", "red", r#"expected a value of t.Color (BLUE, COLOR_UNSET, RED), found "red""#),
         (
             "when",
             "2013-01-01",
@@ -267,7 +267,7 @@ fn json_lines() {
         (
             "{}\n{\"inner\":{\"list\":[1,true]}}",
             "x.jsonl:2:24: field \"inner.list[1]\": expected int32: \
-            invalid type: boolean `true`, expected a 32-bit signed integer or decimal string",
+            invalid type: boolean `true`, expected a 32-bit signed integer",
         ),
         ("{\"u64\":18446744073709551616}", "x.jsonl:1:27: field \"u64\": expected uint64: the number is out of range"),
         ("{\"i32\":1,\"i32\":2}", "x.jsonl:1:14: field \"i32\": the field is given twice"),
