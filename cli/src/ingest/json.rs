@@ -46,6 +46,12 @@ pub(super) fn parse_field(field: &FieldDescriptor, text: &str, limits: &Limits) 
     let head = format!("{{{}:", serde_json::Value::from(field.json_name()));
     deserialize(field.parent_message(), &format!("{head}{text}}}")).map_err(|mut bad| {
         bad.column = bad.column.saturating_sub(head.chars().count()).max(1);
+        // The caller says itself what the whole should be.
+        if let (Reason::Value(reason), true) = (&mut bad.reason, bad.path == field.json_name())
+            && let Some(rest) = reason.strip_prefix(&format!("expected {}: ", type_name(field)))
+        {
+            *reason = rest.to_owned();
+        }
         bad
     })
 }

@@ -191,8 +191,10 @@ impl Column {
 
 /// Appends a cell, quoted where it must be. `alone`: in a row of its own, where an empty one must be too.
 fn write_cell(cell: &[u8], alone: bool, out: &mut Vec<u8>) {
-    let plain = !cell.iter().any(|byte| matches!(byte, b',' | b'"' | b'\n' | b'\r')) && !(alone && cell.is_empty());
-    if plain && !cell.starts_with(b"\xef\xbb\xbf") {
+    let special = cell.iter().any(|byte| matches!(byte, b',' | b'"' | b'\n' | b'\r'));
+    // A byte order mark of the text itself would be taken for the file's.
+    let needs_quotes = special || cell.starts_with(b"\xef\xbb\xbf") || (alone && cell.is_empty());
+    if !needs_quotes {
         return out.extend_from_slice(cell);
     }
     out.push(b'"');

@@ -128,10 +128,7 @@ impl<R: BufRead> Rows<R> {
                 self.lines += 1;
                 Ok(true)
             }
-            Line::TooLong => {
-                // A quote that nothing closes swallows the rest of the file: then that is the fault to name.
-                Err(too_long(self.place(), "row", &self.limits))
-            }
+            Line::TooLong => Err(too_long(self.place(), "row", &self.limits)),
         }
     }
 
@@ -157,7 +154,7 @@ impl<R: BufRead> Rows<R> {
                     break;
                 }
                 quotes += count_quotes(&row[from..]);
-                if quotes % 2 == 0 {
+                if quotes.is_multiple_of(2) {
                     break;
                 }
             }

@@ -125,7 +125,7 @@ fn bad_cells_are_refused_exactly() {
         (
             "ints",
             "[1,\"x\"]",
-            "expected JSON of repeated int32, found \"[1,\\\"x\\\"]\" (invalid digit found in string, \
+            "expected JSON of repeated int32, found \"[1,\\\"x\\\"]\" (expected int32: invalid digit found in string, \
             at character 6)",
         ),
         (
