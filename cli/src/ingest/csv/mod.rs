@@ -18,7 +18,7 @@
 //! | `google.protobuf.FieldMask` | `a,b.c`, names in lowerCamelCase |
 //! | repeated fields, maps, other messages | JSON text: `[1,2]`, `{"a":1}` |
 //!
-//! An empty cell leaves the field unset, and so does one equal to the null text of [`Options`](super::Options), whether
+//! An empty cell leaves the field unset, and so does one equal to the null text of [`Options`], whether
 //! quoted or not. So `optional string` cannot be set to the empty string by CSV. A message in a path is present when one
 //! of its columns is. A field without presence that is given its default value is, as always in proto3, not written.
 //!
