@@ -1,0 +1,135 @@
+//! Errors as the command prints them, and the exit codes they mean.
+
+use std::io::Write as _;
+
+use rosettar::error::code;
+use rosettar::{Error, ErrorKind};
+use serde_json::json;
+
+use super::{Stream, colours, exit, is_closed_pipe};
+use crate::output::table::escape;
+
+/// What a verb does with archives: the same fault is the archive's where one is read, and the input's where one is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// It reads an archive.
+    Reads,
+    /// It makes one: what is wrong is wrong with its input.
+    Makes,
+}
+
+/// The exit code for an error. [`DONE`](exit::DONE) when nobody reads the output any more.
+pub fn exit_code(error: &Error, role: Role) -> u8 {
+    if is_closed_pipe(error) {
+        return exit::DONE;
+    }
+    if error.is(code::USAGE_INTERRUPTED) {
+        return exit::INTERRUPTED;
+    }
+    match (error.kind(), role) {
+        (ErrorKind::Io | ErrorKind::Usage, _) | (_, Role::Makes) => exit::USAGE,
+        _ => exit::ARCHIVE,
+    }
+}
+
+/// Prints an error to standard error, as text or, with `json`, as one JSON object; nothing when nobody reads the output
+/// any more.
+pub fn report(error: &Error, json: bool) {
+    if is_closed_pipe(error) {
+        return;
+    }
+    let text = if json { json_error(error) } else { text_error(error, colours(Stream::Err)) };
+    // Without standard error there is nobody to tell.
+    let _ = std::io::stderr().write_all(format!("{}\n", text.trim_end()).as_bytes());
+}
+
+/// An error as text: `error: ` and the message, where it was found, its code, and a line with a [`hint`] if there is one.
+pub fn text_error(error: &Error, colour: bool) -> String {
+    let (red, bold, off) = if colour { ("\x1b[1;31m", "\x1b[1m", "\x1b[0m") } else { ("", "", "") };
+    let text = error.to_string();
+    let mut text = format!("{red}error{off}: {}\n", escape(&text));
+    if let Some(hint) = hint(error) {
+        text.push_str(&format!("{bold}hint{off}: {hint}\n"));
+    }
+    text
+}
+
+/// An error as one JSON object on one line: `code`, `kind`, `message`, and `offset` and `entry`, which are `null` where
+/// they are not known.
+pub fn json_error(error: &Error) -> String {
+    json!({
+        "code": error.code(),
+        "kind": error.kind().as_str(),
+        "message": error.message(),
+        "offset": error.offset(),
+        "entry": error.entry(),
+    })
+    .to_string()
+}
+
+/// What the user can do about an error, where there is something that the message does not say.
+pub fn hint(error: &Error) -> Option<String> {
+    if let Some(limit) = error.code().strip_prefix("limit.") {
+        return Some(format!("if the input is trustworthy, allow more with --limit {limit}=VALUE, such as 64M"));
+    }
+    let hint = match error.code() {
+        "envelope.truncated" => "the file was cut off, or is still being written",
+        "envelope.unsupported-version" | "feature.unknown" => "a newer rosettar may read it; `tar xf` does in any case",
+        "section.digest" | "frame.digest" | "index.digest" | "entry.digest" | "stream.digest" | "content.digest" => {
+            "the archive was damaged or altered after it was written; `rosettar verify` tells how far that goes"
+        }
+        "usage.no-such-entry" => "`rosettar list ARCHIVE` shows what there is",
+        "usage.no-such-stream" => "`rosettar list --streams ARCHIVE` shows what there is",
+        "usage.target" => "name an absent or empty directory with -C",
+        _ => return None,
+    };
+    Some(hint.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn exit_codes() {
+        for (code, reads, makes) in [
+            (code::IO_READ, 1, 1),
+            (code::USAGE_OPTION, 1, 1),
+            (code::USAGE_INTERRUPTED, 130, 130),
+            (code::FRAME_DIGEST, 2, 1),
+            (code::INDEX_FRAMES, 2, 1),
+            (code::FEATURE_UNKNOWN, 2, 1),
+            (code::LIMIT_ENTRIES, 2, 1),
+            (code::POLICY_LINK, 2, 1),
+            (code::RECORD_VALUE, 2, 1),
+        ] {
+            let error = Error::new(code, "x");
+            assert_eq!((exit_code(&error, Role::Reads), exit_code(&error, Role::Makes)), (reads, makes), "{code:?}");
+        }
+    }
+
+    #[test]
+    fn text_and_json() {
+        let error = Error::new(code::LIMIT_ENTRIES, "too \u{1b}many").with_offset(7).with_entry("a\"b");
+        assert_eq!(
+            text_error(&error, false),
+            "error: too \\u{1b}many (entry \"a\\\"b\") (at byte 7) [limit.entries]\n\
+             hint: if the input is trustworthy, allow more with --limit entries=VALUE, such as 64M\n"
+        );
+        assert!(text_error(&error, true).starts_with("\u{1b}[1;31merror\u{1b}[0m: "));
+        let object: serde_json::Value = serde_json::from_str(&json_error(&error)).unwrap();
+        assert_eq!(
+            object,
+            json!({"code": "limit.entries", "kind": "limit", "message": "too \u{1b}many", "offset": 7, "entry": "a\"b"})
+        );
+        let bare: serde_json::Value = serde_json::from_str(&json_error(&Error::new(code::USAGE_OPTION, "x"))).unwrap();
+        assert_eq!(bare["offset"], serde_json::Value::Null);
+    }
+
+    #[test]
+    fn hints_name_only_codes_that_exist() {
+        let hinted = code::ALL.iter().filter(|code| hint(&Error::new(**code, "")).is_some()).count();
+        let limits = rosettar::Limits::NAMES.len();
+        assert_eq!(hinted, limits + 12);
+    }
+}
