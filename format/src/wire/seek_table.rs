@@ -59,21 +59,24 @@ pub fn parse_footer(footer: &[u8], file_size: u64) -> Result<u32> {
     Ok(u32_at(footer, 0))
 }
 
-/// Checks the beginning of a table of `rows` rows, and returns the stored size that its last row states: that of the
-/// index.
+/// The stored size that the last row of a table states: that of the index.
+pub fn last_stored_size(row: &[u8; ROW_LEN]) -> u32 {
+    u32_at(row, 0)
+}
+
+/// Checks the head of `table`, which has `rows` rows by its footer and begins at `offset`.
 ///
 /// # Errors
 /// `seek-table.footer`.
-pub fn parse_ends(table_head: &[u8; FRAME_HEAD_LEN], last_row: &[u8; ROW_LEN], rows: u32, offset: u64) -> Result<u32> {
+pub fn check_head(table: &[u8], rows: u32, offset: u64) -> Result<()> {
     let expected = u64::from(rows) * ROW_LEN as u64 + FOOTER_LEN as u64;
-    if table_head[..4] != MAGIC || u64::from(u32_at(table_head, 4)) != expected {
-        return Err(Error::new(
-            code::SEEK_TABLE_FOOTER,
-            format!("expected the head of a seek table of {rows} rows, found {table_head:02x?}"),
-        )
-        .with_offset(offset));
+    match table.get(..FRAME_HEAD_LEN) {
+        Some(head) if head[..4] == MAGIC && u64::from(u32_at(head, 4)) == expected => Ok(()),
+        head => {
+            let message = format!("expected the head of a seek table of {rows} rows, found {head:02x?}");
+            Err(Error::new(code::SEEK_TABLE_FOOTER, message).with_offset(offset))
+        }
     }
-    Ok(u32_at(last_row, 0))
 }
 
 #[cfg(test)]
@@ -86,10 +89,9 @@ mod tests {
         assert_eq!(table.len() as u64, stored_len(3));
         let footer = &table[table.len() - FOOTER_LEN..];
         assert_eq!(parse_footer(footer, 1000).unwrap(), 3);
-        let head = table[..8].try_into().unwrap();
-        let last = table[24..32].try_into().unwrap();
-        assert_eq!(parse_ends(&head, &last, 3, 0).unwrap(), 77);
-        assert!(parse_ends(&head, &last, 4, 0).is_err());
+        assert_eq!(last_stored_size(table[24..].first_chunk().unwrap()), 77);
+        check_head(&table, 3, 0).unwrap();
+        assert!(check_head(&table, 4, 0).is_err());
         for bit in 32..72 {
             let mut footer = footer.to_vec();
             footer[bit / 8] ^= 1 << (bit % 8);
