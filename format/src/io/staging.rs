@@ -306,7 +306,7 @@ impl Staging {
                 }
                 self.live = false;
                 for name in remains.stagings.iter().chain([&*name]) {
-                    remove_tree(target, name).map_err(|error| {
+                    remove_published(target, name).map_err(|error| {
                         cannot("remove, now that all is published,", &self.target.join(name), error)
                     })?;
                 }
@@ -412,6 +412,16 @@ impl<'a> Moves<'a> {
         make_movable(self.target, name, &self.target.stat(name)?)?;
         self.target.rename_new(name, &old, name)
     }
+}
+
+/// Removes a staging directory whose tree is published; the list of moves last, so that a run after a crash knows the
+/// published entries for its own as long as anything else is left.
+fn remove_published(target: &Dir, name: &OsStr) -> io::Result<()> {
+    let staging = target.child(name)?;
+    for inner in staging.list()?.into_iter().filter(|inner| inner != MOVES) {
+        remove_tree(&staging, &inner)?;
+    }
+    remove_tree(target, name)
 }
 
 /// A directory that its owner may not write to cannot be moved into another, because its `..` changes. Such a one is
