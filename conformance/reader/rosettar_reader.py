@@ -18,6 +18,7 @@ instead. Other failures (no such file, wrong usage) end it with status 1.
 
 import argparse
 import base64
+import errno
 import hashlib
 import json
 import os
@@ -973,6 +974,7 @@ class Archive:
 
     def verify(self, write=None):
         """Checks every rule. `write(entry, piece)` receives the content of files as it passes."""
+        del self.schemas[self.early_schemas :]  # the late ones are read again
         for number in range(self.early_schemas):
             self._check_schema(number)
         entries = self.entries()
@@ -1090,61 +1092,38 @@ class Archive:
 def extract(archive, directory):
     """Verifies an archive and writes its entries to `directory`, which appears only once everything was right.
 
-    The work is done in a new directory beside it that nobody else can enter. Parents of entries are never symbolic
-    links: links are created last, and no path continues the path of a link (`path.parent`).
+    The work is done in a new directory beside it that only this user can enter. Parents of entries are never symbolic
+    links: no path continues the path of one (`path.parent`), and links are created last.
     """
     user = [entry for entry in archive.entries() if entry.kind in USER_KINDS]
     for entry in user:
         if entry.kind == SYMLINK:
             require(is_inside(entry), "policy.link", f"{entry.path!r} leads outside, to {entry.target!r}")
     directory = os.path.abspath(directory)
-    if os.path.lexists(directory) and (os.path.islink(directory) or os.listdir(directory)):
+    if os.path.islink(directory) or os.path.lexists(directory) and os.listdir(directory):
         raise OSError(f"{directory} exists and is not an empty directory")
     stage = tempfile.mkdtemp(prefix=".rosettar-", dir=os.path.dirname(directory))
-    root = os.path.join(stage, "root")
-    handles = {}
-
-    def place(entry):
-        return os.path.join(root, *entry.path.split("/"))
-
-    def write(entry, piece):
-        handles[entry.path].write(piece)
-
-    def set_times(path, entry):
-        moment = entry.mtime * 1_000_000_000 + entry.nanoseconds
-        try:
-            os.utime(path, ns=(moment, moment), follow_symlinks=False)
-        except OverflowError:
-            pass  # a time that this host cannot express is not worth losing the content for
-
+    writer = Extraction(os.path.join(stage, "root"))
     try:
-        os.mkdir(root)
         try:
             for entry in user:
-                if entry.kind == DIRECTORY:
-                    os.makedirs(place(entry), exist_ok=True)
-            for entry in user:
-                if entry.kind != DIRECTORY:
-                    os.makedirs(os.path.dirname(place(entry)), exist_ok=True)
-            archive.verify(_FileWriter(place).write)
-            for entry in user:
+                writer.make_directory(entry.path if entry.kind == DIRECTORY else os.path.dirname(entry.path))
                 if entry.kind == FILE:
-                    if entry.size == 0:
-                        os.close(os.open(place(entry), os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
-                    os.chmod(place(entry), entry.mode)
-                    set_times(place(entry), entry)
+                    writer.make_file(entry)
+            archive.verify(writer.write)
+            writer.close()
             for entry in user:
                 if entry.kind == SYMLINK:
-                    os.symlink(entry.target, place(entry))
-                    set_times(place(entry), entry)
+                    os.symlink(entry.target, writer.place(entry.path))
             for entry in sorted(user, key=lambda entry: entry.path, reverse=True):  # children before parents
-                if entry.kind == DIRECTORY:
-                    set_times(place(entry), entry)
-                    os.chmod(place(entry), entry.mode)
-        except (FileExistsError, NotADirectoryError, UnicodeEncodeError) as error:
-            raise Refused("policy.name", f"this host takes two names for one, or cannot hold one: {error}") from None
-        os.rename(root, directory)
+                writer.set_facts(entry)
+        except OSError as error:
+            if error.errno in (errno.EEXIST, errno.ENAMETOOLONG, errno.EILSEQ, errno.EINVAL):
+                raise Refused("policy.name", f"this host cannot hold a name, or takes it for another's: {error}") from None
+            raise
+        os.rename(writer.root, directory)
     finally:
+        writer.close()
         for path, names, _ in os.walk(stage):
             for name in names:
                 if not os.path.islink(os.path.join(path, name)):
@@ -1152,21 +1131,43 @@ def extract(archive, directory):
         shutil.rmtree(stage)
 
 
-class _FileWriter:
-    """Writes the files of an archive one after the other, each created exclusively."""
+class Extraction:
+    """Creates each name exclusively, so that two names that the host takes for one are noticed."""
 
-    def __init__(self, place):
-        self.place, self.entry, self.file = place, None, None
+    def __init__(self, root):
+        self.root, self.made, self.current, self.file = root, {""}, None, None
+        os.mkdir(root)
+
+    def place(self, path):
+        return os.path.join(self.root, *path.split("/"))
+
+    def make_directory(self, path):
+        if path not in self.made:
+            self.make_directory(os.path.dirname(path))
+            os.mkdir(self.place(path))
+            self.made.add(path)
+
+    def make_file(self, entry):
+        os.close(os.open(self.place(entry.path), os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
 
     def write(self, entry, piece):
-        if entry is not self.entry:
-            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
-            self.entry, self.left = entry, entry.size
-            self.file = os.fdopen(os.open(self.place(entry), flags, 0o600), "wb")
+        if entry is not self.current:
+            self.close()
+            self.current, self.file = entry, open(self.place(entry.path), "ab")
         self.file.write(piece)
-        self.left -= len(piece)
-        if not self.left:
+
+    def close(self):
+        if self.file:
             self.file.close()
+
+    def set_facts(self, entry):
+        path, moment = self.place(entry.path), entry.mtime * 1_000_000_000 + entry.nanoseconds
+        if entry.kind != SYMLINK:
+            os.chmod(path, entry.mode)
+        try:
+            os.utime(path, ns=(moment, moment), follow_symlinks=False)
+        except OverflowError:
+            pass  # a time that this host cannot express; the format does not say what to do with it
 
 
 # ---------------------------------------------------------------------------------------------------------------------
