@@ -15,18 +15,15 @@ from pathlib import Path
 from writer import (
     BATCH,
     COMPRESSED,
-    FILE,
     GREETING,
     HERE,
     RAW,
     RESERVED,
     RLE,
-    SCHEMA,
     STREAM,
     Archive,
     Chunk,
     Frame,
-    any_message,
     block,
     descriptor_set,
     element,
@@ -40,7 +37,6 @@ from writer import (
     repeated,
     schema_message,
     section,
-    sha256,
     tar_block,
     varint,
     zstd_frame,
@@ -322,7 +318,12 @@ def accepted():
             + block(RAW, data[512 + len(content) :], last=True)
         )
 
-    accept("blocks", "3.2", "Blocks of every type: raw, empty, RLE, and compressed with a match.", archive.on("parts", blocks))
+    accept(
+        "blocks",
+        "3.2",
+        "Blocks of every type: raw, empty, RLE, and compressed with a match.",
+        archive.on("parts", blocks),
+    )
 
     archive = Archive().file("a", b"a").cut().file("b", b"b").cut().file("c", b"c").cut().file("d", b"d")
 
@@ -359,7 +360,9 @@ def accepted():
 
     archive = Archive().file("/".join(["e" * 64] + ["e" * 63] * 63), b"").file("c" * 255, b"")
     archive.symlink("l", "t" * 4096)
-    accept("longest-paths", "5.1", "A path of 4096 bytes and 64 components, a component of 255, a target of 4096.", archive)
+    accept(
+        "longest-paths", "5.1", "A path of 4096 bytes and 64 components, a component of 255, a target of 4096.", archive
+    )
 
 
 def resplit(parts, sizes):
@@ -380,11 +383,25 @@ def envelope():
     good = empty().build()
     code = "envelope.unknown-magic"
     reject("magic", "3.1", code, "Byte 24 differs.", hello().on("frames", reframe(1, poke(15, b"r"))))
-    reject("magic-empty-frame", "3.1", code, "The file begins with another zstd frame.", good.replace(b"\x20", b"\x24", 1))
+    reject(
+        "magic-empty-frame", "3.1", code, "The file begins with another zstd frame.", good.replace(b"\x20", b"\x24", 1)
+    )
     reject("no-bytes", "3.1", "envelope.truncated", "A file without any byte.", b"")
     reject("cut-in-header", "3.1", "envelope.truncated", "The first 28 bytes of an archive.", good[:28])
-    reject("major-version", "3.1", "envelope.unsupported-version", "Major version 2.", hello().on("frames", reframe(1, poke(16, b"\2"))))
-    reject("header-reserved", "3.1", "envelope.reserved", "A reserved byte is 1.", hello().on("frames", reframe(1, poke(19, b"\1"))))
+    reject(
+        "major-version",
+        "3.1",
+        "envelope.unsupported-version",
+        "Major version 2.",
+        hello().on("frames", reframe(1, poke(16, b"\2"))),
+    )
+    reject(
+        "header-reserved",
+        "3.1",
+        "envelope.reserved",
+        "A reserved byte is 1.",
+        hello().on("frames", reframe(1, poke(19, b"\1"))),
+    )
 
 
 def seek_table():
@@ -397,30 +414,92 @@ def seek_table():
 
     code = "seek-table.footer"
     reject("seek-table-cut", "9", code, "The last byte is missing.", hello().on("file", lambda data: data[:-1]))
-    reject("seek-table-after", "9", code, "A byte follows the seek table.", hello().on("file", lambda data: data + b"\0"))
-    reject("seek-table-checksums", "9", code, "The descriptor announces checksums.", hello().on("file", poke(-5, b"\x80")))
-    reject("seek-table-magic", "9", code, "The table has another skippable magic number.", hello().on("seek", poke(0, b"\x5f")))
-    reject("seek-table-size", "9", code, "The table's frame states another size.", hello().on("seek", lambda t: poke(4, bytes([t[4] ^ 8]))(t)))
-    reject("seek-table-large", "9", code, "The table has more entries than the file has room for.", hello().on("seek", poke(-9, b"\0\0\0\x10")))
+    reject(
+        "seek-table-after", "9", code, "A byte follows the seek table.", hello().on("file", lambda data: data + b"\0")
+    )
+    reject(
+        "seek-table-checksums", "9", code, "The descriptor announces checksums.", hello().on("file", poke(-5, b"\x80"))
+    )
+    reject(
+        "seek-table-magic",
+        "9",
+        code,
+        "The table has another skippable magic number.",
+        hello().on("seek", poke(0, b"\x5f")),
+    )
+    reject(
+        "seek-table-size",
+        "9",
+        code,
+        "The table's frame states another size.",
+        hello().on("seek", lambda t: poke(4, bytes([t[4] ^ 8]))(t)),
+    )
+    reject(
+        "seek-table-large",
+        "9",
+        code,
+        "The table has more entries than the file has room for.",
+        hello().on("seek", poke(-9, b"\0\0\0\x10")),
+    )
     nothing = bytes.fromhex("5E2A4D18 09000000 00000000 00 B1EA928F")
     reject("seek-table-empty", "9", code, "The table has no entry.", hello().on("seek", lambda table: nothing))
     code = "seek-table.mismatch"
-    reject("seek-table-index-small", "11.1", code, "The index would have 47 bytes.", hello().on("file", last_entry(lambda data, at: 47)))
-    reject("seek-table-index-large", "11.1", code, "The index would begin in the header.", hello().on("file", last_entry(lambda d, at: len(d))))
-    reject("seek-table-row", "9", code, "The decoded size of a payload frame differs.", hello().on("seek", lambda t: poke(8 + 8 * 3 + 4, bytes([t[36] ^ 1]))(t)))
-    reject("seek-table-index-row", "9", code, "The decoded size of the index is 1.", hello().on("seek", poke(-13, b"\1")))
+    reject(
+        "seek-table-index-small",
+        "11.1",
+        code,
+        "The index would have 47 bytes.",
+        hello().on("file", last_entry(lambda data, at: 47)),
+    )
+    reject(
+        "seek-table-index-large",
+        "11.1",
+        code,
+        "The index would begin in the header.",
+        hello().on("file", last_entry(lambda d, at: len(d))),
+    )
+    reject(
+        "seek-table-row",
+        "9",
+        code,
+        "The decoded size of a payload frame differs.",
+        hello().on("seek", lambda t: poke(8 + 8 * 3 + 4, bytes([t[36] ^ 1]))(t)),
+    )
+    reject(
+        "seek-table-index-row", "9", code, "The decoded size of the index is 1.", hello().on("seek", poke(-13, b"\1"))
+    )
 
 
 def index_section():
     def head(make):
         return hello().on("index_section", make)
 
-    reject("index-magic", "3.3", "section.head", "The index is a skippable frame of another number.", head(poke(0, b"\x50")))
-    reject("index-length", "3.3", "section.head", "The index states another length than the seek table.", head(lambda s: flip(4)(s)))
+    reject(
+        "index-magic",
+        "3.3",
+        "section.head",
+        "The index is a skippable frame of another number.",
+        head(poke(0, b"\x50")),
+    )
+    reject(
+        "index-length",
+        "3.3",
+        "section.head",
+        "The index states another length than the seek table.",
+        head(lambda s: flip(4)(s)),
+    )
     reject("index-reserved", "3.3", "section.head", "A reserved byte of a section is 1.", head(poke(12, b"\1")))
     reject("index-kind", "3.3", "section.head", "The kind of a section has a digit.", head(poke(8, b"IND0")))
-    reject("index-misplaced", "3.3", "section.misplaced", "A manifest stands where the index must.", head(poke(8, b"MANI")))
-    reject("index-digest", "10.1", "index.digest", "The index does not match the digest in its section head.", head(flip(16)))
+    reject(
+        "index-misplaced", "3.3", "section.misplaced", "A manifest stands where the index must.", head(poke(8, b"MANI"))
+    )
+    reject(
+        "index-digest",
+        "10.1",
+        "index.digest",
+        "The index does not match the digest in its section head.",
+        head(flip(16)),
+    )
 
 
 def index_message_faults():
@@ -428,60 +507,167 @@ def index_message_faults():
         return base().on("index", setting(*facts))
 
     code = "index.protobuf"
-    reject("index-cut", "8", code, "The message ends within a field.", hello().on("index_body", lambda body: body + b"\x3a\x05"))
-    reject("index-field-0", "8", code, "The message has a field number 0.", hello().on("index_body", lambda body: body + b"\0\0"))
-    reject("index-content-digest", "8", code, "The content digest has 31 bytes.", index(("content_digest", lambda d: d[:31])))
+    reject(
+        "index-cut",
+        "8",
+        code,
+        "The message ends within a field.",
+        hello().on("index_body", lambda body: body + b"\x3a\x05"),
+    )
+    reject(
+        "index-field-0",
+        "8",
+        code,
+        "The message has a field number 0.",
+        hello().on("index_body", lambda body: body + b"\0\0"),
+    )
+    reject(
+        "index-content-digest",
+        "8",
+        code,
+        "The content digest has 31 bytes.",
+        index(("content_digest", lambda d: d[:31])),
+    )
     reject("index-utf-8", "1", code, "A string is not UTF-8.", index(("late_features", [b"\xff"])))
     reject("late-feature", "4.4", "feature.unknown", "A late feature is required.", Archive(late_features=["example"]))
-    reject("late-features-unsorted", "4.4", "manifest.features", "Late features are not sorted.", Archive(late_features=["b", "a"]))
+    reject(
+        "late-features-unsorted",
+        "4.4",
+        "manifest.features",
+        "Late features are not sorted.",
+        Archive(late_features=["b", "a"]),
+    )
 
     code = "index.frames"
-    reject("frames-columns", "8", code, "The columns have other lengths.", index(("frames.decoded_sizes", lambda c: c + [0])))
+    reject(
+        "frames-columns",
+        "8",
+        code,
+        "The columns have other lengths.",
+        index(("frames.decoded_sizes", lambda c: c + [0])),
+    )
     reject("frames-digests", "8", code, "The digests have a byte less.", index(("frames.digests.0", lambda d: d[:31])))
-    reject("frames-empty-frame", "8", code, "Frame 0 is said to have 8 bytes, frame 1 21.", index(("frames.stored_sizes.0", 8), ("frames.stored_sizes.1", 21)))
+    reject(
+        "frames-empty-frame",
+        "8",
+        code,
+        "Frame 0 is said to have 8 bytes, frame 1 21.",
+        index(("frames.stored_sizes.0", 8), ("frames.stored_sizes.1", 21)),
+    )
 
     def bloat(parts):
         data = bytes(parts[PART_OF_FILE].data)
         parts[PART_OF_FILE].options["blocks"] = block(RAW, b"") * 400 + raw_blocks(data)
 
-    reject("frame-stored-size", "3.2", code, "A frame has 400 empty blocks, more than its content allows.", hello().on("parts", bloat))
+    reject(
+        "frame-stored-size",
+        "3.2",
+        code,
+        "A frame has 400 empty blocks, more than its content allows.",
+        hello().on("parts", bloat),
+    )
 
     def join_end(parts):
         return parts[:-2] + [Chunk(parts[-2].data + parts[-1].data)]
 
-    reject("tar-end-shared", "3.2", code, "The end of the tar shares a frame with a member.", hello().on("parts", join_end))
+    reject(
+        "tar-end-shared", "3.2", code, "The end of the tar shares a frame with a member.", hello().on("parts", join_end)
+    )
     none = Archive().on("pages", lambda frames: []).on("index", setting(("pages", [])))
     reject("pages-none", "8", code, "There is no page.", none)
 
     reject("frame-gap", "8", "index.frame-gap", "A byte stands between the last page and the index.", gap())
-    reject("totals-tar-bytes", "8", "index.totals", "The size of the tar is said to be greater.", index(("totals.tar_bytes", lambda n: n + 512)))
+    reject(
+        "totals-tar-bytes",
+        "8",
+        "index.totals",
+        "The size of the tar is said to be greater.",
+        index(("totals.tar_bytes", lambda n: n + 512)),
+    )
 
     code = "index.streams"
     reject("schema-count", "8", code, "There is no Schema.", index(("schema_count", 0)))
-    reject("late-schema-payload", "8", code, "A payload frame is listed as a late Schema.", index(("schema_count", 2), ("late_schema_frames", [FRAME_OF_FILE])))
+    reject(
+        "late-schema-payload",
+        "8",
+        code,
+        "A payload frame is listed as a late Schema.",
+        index(("schema_count", 2), ("late_schema_frames", [FRAME_OF_FILE])),
+    )
     reject("stream-schema", "8", code, "A stream is of Schema 0.", index(("streams.0.schema", 0), base=example))
     more = index(("streams.0.record_count", 2), ("totals.records", 2), base=example)
     reject("stream-records", "8", code, "A stream has more records than its pages.", more)
-    reject("stream-batches", "8", code, "A stream has records and no batches.", index(("streams.0.batch_count", 0), base=example))
-    unlike = example().on("manifest", lambda parts: parts.update(schemas=repeated(6, [schema_message(Archive().schemas[0][0], []), schema_message(GREETING, [("greetings", "example.Greeting", 2)])])))
+    reject(
+        "stream-batches",
+        "8",
+        code,
+        "A stream has records and no batches.",
+        index(("streams.0.batch_count", 0), base=example),
+    )
+    unlike = example().on(
+        "manifest",
+        lambda parts: parts.update(
+            schemas=repeated(
+                6,
+                [
+                    schema_message(Archive().schemas[0][0], []),
+                    schema_message(GREETING, [("greetings", "example.Greeting", 2)]),
+                ],
+            )
+        ),
+    )
     reject("stream-differs", "4.3", code, "Manifest and index state other versions of a stream.", unlike)
     unlisted = hello().schema(GREETING, late=True).on("index", setting(("late_schema_frames", [])))
     reject("late-schema-unlisted", "4.2", code, "A late Schema is counted, but not listed.", unlisted)
 
     code = "manifest.streams"
-    reject("stream-name", "4.3", code, "A stream name begins with a dot.", Archive().schema(GREETING, (".a", "example.Greeting", 0)))
-    reject("stream-name-long", "4.3", code, "A stream name has 64 characters.", Archive().schema(GREETING, ("a" * 64, "example.Greeting", 0)))
+    reject(
+        "stream-name",
+        "4.3",
+        code,
+        "A stream name begins with a dot.",
+        Archive().schema(GREETING, (".a", "example.Greeting", 0)),
+    )
+    reject(
+        "stream-name-long",
+        "4.3",
+        code,
+        "A stream name has 64 characters.",
+        Archive().schema(GREETING, ("a" * 64, "example.Greeting", 0)),
+    )
     twice = Archive().schema(GREETING, ("a", "example.Greeting", 0), ("A", "example.Greeting", 0))
     reject("stream-names-case", "4.3", code, "Two stream names differ in case only.", twice)
-    reject("stream-type-name", "4.3", code, "A type name begins with a dot.", Archive().schema(GREETING, ("a", ".example.Greeting", 0)))
+    reject(
+        "stream-type-name",
+        "4.3",
+        code,
+        "A type name begins with a dot.",
+        Archive().schema(GREETING, ("a", ".example.Greeting", 0)),
+    )
 
     code = "index.pages"
     reject("page-offset", "8", code, "The first page begins at 512.", index(("pages.0.tar_offset", 512)))
-    reject("page-record-counts", "8", code, "A page has a record count too many.", index(("pages.0.record_counts", [0])))
-    reject("totals-entries", "8", "index.totals", "The totals have more entries than the pages.", index(("totals.symlinks", 1)))
-    reject("totals-records", "8", "index.totals", "The totals have more records than the streams.", index(("totals.records", 1)))
+    reject(
+        "page-record-counts", "8", code, "A page has a record count too many.", index(("pages.0.record_counts", [0]))
+    )
+    reject(
+        "totals-entries",
+        "8",
+        "index.totals",
+        "The totals have more entries than the pages.",
+        index(("totals.symlinks", 1)),
+    )
+    reject(
+        "totals-records",
+        "8",
+        "index.totals",
+        "The totals have more records than the streams.",
+        index(("totals.records", 1)),
+    )
     attributes = Archive(attributes=[("a", "1")], late_attributes=[("a", "2")])
-    reject("late-attribute-twice", "4.1", "manifest.attributes", "A late attribute is in the manifest already.", attributes)
+    reject(
+        "late-attribute-twice", "4.1", "manifest.attributes", "A late attribute is in the manifest already.", attributes
+    )
     empty_key = Archive(late_attributes=[("", "1")])
     reject("late-attribute-empty", "4.1", "manifest.attributes", "A late attribute has an empty key.", empty_key)
 
@@ -505,8 +691,20 @@ def manifest():
 
     wrong = hello().on("index", setting(("frames.digests.2", flip(0))))
     reject("manifest-frame-digest", "8", "frame.digest", "The manifest's frame does not match the index.", wrong)
-    reject("manifest-misplaced", "3.3", "section.misplaced", "A page stands where the manifest must.", frame(rename_section("ENTR")))
-    reject("manifest-unknown-kind", "3.3", "section.unknown-kind", "An unknown section stands where the manifest must.", frame(rename_section("MANX")))
+    reject(
+        "manifest-misplaced",
+        "3.3",
+        "section.misplaced",
+        "A page stands where the manifest must.",
+        frame(rename_section("ENTR")),
+    )
+    reject(
+        "manifest-unknown-kind",
+        "3.3",
+        "section.unknown-kind",
+        "An unknown section stands where the manifest must.",
+        frame(rename_section("MANX")),
+    )
     reject("manifest-digest", "3.3", "section.digest", "The body does not match the section's digest.", frame(flip(16)))
     other = hello().on("index", setting(("manifest_digest", flip(0))))
     reject("manifest-other", "11.1", "index.manifest", "The index is of another manifest.", other)
@@ -532,42 +730,86 @@ def schemas():
     greeting_file = file_descriptor("example/greeting.proto", "example", message)
     imports = file_descriptor("example/greeting.proto", "example", message, ["missing.proto"])
     reject("schema-closure", "4.2", "schema.closure", "A file imports one that is missing.", archive(imports))
-    reject("schema-order", "4.2", "schema.order", "Files that need no other are not sorted.", archive(b, a, greeting_file))
+    reject(
+        "schema-order", "4.2", "schema.order", "Files that need no other are not sorted.", archive(b, a, greeting_file)
+    )
     above = file_descriptor("a.proto", "example", message, ["b.proto"])
-    reject("schema-order-imports", "4.2", "schema.order", "A file stands before the one that it imports.", archive(above, b))
+    reject(
+        "schema-order-imports",
+        "4.2",
+        "schema.order",
+        "A file stands before the one that it imports.",
+        archive(above, b),
+    )
     back = file_descriptor("b.proto", "b", [], ["a.proto"])
     reject("schema-cycle", "4.2", "schema.cycle", "Two files import each other.", archive(above, back))
-    reject("schema-type", "4.3", "schema.type", "The type of a stream is not defined.", archive(greeting_file, kind="example.Farewell"))
+    reject(
+        "schema-type",
+        "4.3",
+        "schema.type",
+        "The type of a stream is not defined.",
+        archive(greeting_file, kind="example.Farewell"),
+    )
 
 
 def sections():
     def between(stored):
         return hello().on("frames", lambda frames: frames.insert(4, Frame(stored)))
 
-    reject("section-unknown", "3.3", "section.unknown-kind", "A section with an unknown upper-case kind.", between(section("Note", b"")))
+    reject(
+        "section-unknown",
+        "3.3",
+        "section.unknown-kind",
+        "A section with an unknown upper-case kind.",
+        between(section("Note", b"")),
+    )
     reject("section-manifest-again", "3.3", "section.misplaced", "A second manifest.", between(section("MANI", b"")))
-    reject("section-digest", "3.3", "section.digest", "An ancillary section does not match its digest.", between(flip(16)(section("note", b"x"))))
+    reject(
+        "section-digest",
+        "3.3",
+        "section.digest",
+        "An ancillary section does not match its digest.",
+        between(flip(16)(section("note", b"x"))),
+    )
     foreign = bytes.fromhex("502A4D18 28000000") + bytes(40)
     reject("skippable-frame", "3.3", "section.head", "A skippable frame that is not a section.", between(foreign))
 
     archive = Archive().file("a", b"a").schema(GREETING, late=True)
     archive.items.append(archive.items.pop(0))  # the member now follows the Schema's section and member
     archive.items.insert(3, archive.items.pop())  # ... and stands between them
-    reject("late-schema-misplaced", "4.2", "section.misplaced", "A member stands between a late Schema and its own.", archive)
+    reject(
+        "late-schema-misplaced",
+        "4.2",
+        "section.misplaced",
+        "A member stands between a late Schema and its own.",
+        archive,
+    )
     archive = hello().schema(GREETING, late=True)
 
     def digest(frames):
         at = next(number for number, frame in enumerate(frames) if frame.stored[8:12] == b"SCHM")
         frames[at].stored = flip(16)(frames[at].stored)
 
-    reject("late-schema-digest", "3.3", "section.digest", "A late Schema does not match its digest.", archive.on("frames", digest))
+    reject(
+        "late-schema-digest",
+        "3.3",
+        "section.digest",
+        "A late Schema does not match its digest.",
+        archive.on("frames", digest),
+    )
     archive = hello().schema(GREETING, late=True)
 
     def broken(parts):
         late = next(part for part in parts if not isinstance(part, Chunk))
         late.body += b"\x0a\x05"
 
-    reject("late-schema-protobuf", "4.2", "manifest.protobuf", "A late Schema ends within a field.", archive.on("parts", broken))
+    reject(
+        "late-schema-protobuf",
+        "4.2",
+        "manifest.protobuf",
+        "A late Schema ends within a field.",
+        archive.on("parts", broken),
+    )
 
 
 def pages():
@@ -583,17 +825,51 @@ def pages():
         body = frames[0].stored[48:]
         return [Frame(section("ENTR", body[:4] + bytes([body[4] ^ 4]) + body[5:-4]))]
 
-    reject("page-no-checksum", "3.3", "frame.header", "The zstd frame of a page has no checksum.", hello().on("pages", no_checksum))
-    reject("page-cut", "7", "entries.protobuf", "The message ends within a field.", hello().on("page", lambda plain: plain + b"\x0a\x01"))
+    reject(
+        "page-no-checksum",
+        "3.3",
+        "frame.header",
+        "The zstd frame of a page has no checksum.",
+        hello().on("pages", no_checksum),
+    )
+
+    def bloat(frames):
+        stored, size = frames[0].stored, archive.index["pages"][0]["decoded_size"]
+        at = 48 + 4 + 1 + (1 if size < 256 else 2)
+        return [Frame(section("ENTR", stored[48:at] + block(RAW, b"") * 400 + stored[at:]))]
+
+    archive = hello()
+    archive.build()
+    why = "The zstd frame of a page has 400 empty blocks, more than its content allows."
+    reject("page-stored-size", "3.2", "frame.size", why, hello().on("pages", bloat))
+    reject(
+        "page-cut",
+        "7",
+        "entries.protobuf",
+        "The message ends within a field.",
+        hello().on("page", lambda plain: plain + b"\x0a\x01"),
+    )
     code = "entries.columns"
     reject("columns-modes", "7", code, "A mode is missing.", columns(("modes", lambda modes: modes[:-1])))
     reject("columns-targets", "7", code, "A target too many.", columns(("targets", ["x"])))
-    reject("columns-digests", "7", code, "The digest of a file is missing.", columns(("digests", lambda digests: digests[:-1])))
+    reject(
+        "columns-digests",
+        "7",
+        code,
+        "The digest of a file is missing.",
+        columns(("digests", lambda digests: digests[:-1])),
+    )
     reject("columns-mode-bits", "7", code, "A mode has the set-user-ID bit.", columns(("modes.1", 0o4644)))
     reject("columns-nanoseconds", "7", code, "Nanoseconds make a second.", columns(("nanoseconds.1", 1_000_000_000)))
     sized = Archive().directory("d").on("columns", setting(("sizes.1", 512)))
     reject("columns-directory-size", "7", code, "A directory has a size.", sized)
-    reject("kind-unknown", "7", "entries.kind", "An entry has the kind 7.", columns(("kinds.1", 7), ("digests", lambda digests: digests[:-1])))
+    reject(
+        "kind-unknown",
+        "7",
+        "entries.kind",
+        "An entry has the kind 7.",
+        columns(("kinds.1", 7), ("digests", lambda digests: digests[:-1])),
+    )
     code = "index.pages"
     more = hello().on("index", setting(("pages.0.entry_count", increase), ("totals.files", increase)))
     reject("page-entry-count", "7", code, "A page has fewer entries than the index says.", more)
@@ -603,10 +879,22 @@ def pages():
     def stray(parts):
         parts[PART_OF_FILE].data += bytes(512)
 
-    reject("tar-stray-block", "7", code, "A zero block stands between the last member and the end of the tar.", hello().on("parts", stray))
+    reject(
+        "tar-stray-block",
+        "7",
+        code,
+        "A zero block stands between the last member and the end of the tar.",
+        hello().on("parts", stray),
+    )
     swapped = Archive().file("f", b"").on("index", setting(("totals.files", 0), ("totals.directories", 1)))
     reject("totals-files", "8", "index.totals", "The totals take a file for a directory.", swapped)
-    reject("totals-file-bytes", "8", "index.totals", "The totals have another size of all files.", hello().on("index", setting(("totals.file_bytes", 7))))
+    reject(
+        "totals-file-bytes",
+        "8",
+        "index.totals",
+        "The totals have another size of all files.",
+        hello().on("index", setting(("totals.file_bytes", 7))),
+    )
 
 
 def paths():
@@ -634,8 +922,20 @@ def paths():
     reject("path-under-file", "5.1", code, "An entry is below a file.", archive("a", "a/b"))
     under = Archive().file("a/b", b"").symlink("a", "c")
     reject("path-under-symlink", "5.1", code, "An entry is below a symbolic link that follows it.", under)
-    reject("path-long", "5.1", "limit.path-bytes", "A path has 4097 bytes.", archive("/".join(["e" * 65] + ["e" * 63] * 63)))
-    reject("path-component-long", "5.1", "limit.component-bytes", "A component has 256 bytes.", archive("c" * 254 + "\u00e9"))
+    reject(
+        "path-long",
+        "5.1",
+        "limit.path-bytes",
+        "A path has 4097 bytes.",
+        archive("/".join(["e" * 65] + ["e" * 63] * 63)),
+    )
+    reject(
+        "path-component-long",
+        "5.1",
+        "limit.component-bytes",
+        "A component has 256 bytes.",
+        archive("c" * 254 + "\u00e9"),
+    )
     reject("path-deep", "5.1", "limit.path-depth", "A path has 65 components.", archive("/".join("d" * 65)))
     reject("target-long", "5.1", "limit.path-bytes", "A target has 4097 bytes.", archive("a", target="t" * 4097))
 
@@ -681,15 +981,47 @@ def reserved_members():
         members.insert(1, members.pop(-1))
 
     reject("reserved-schema-order", "5.5", code, "Schema 1 stands before Schema 0.", change(swap_schemas))
-    reject("reserved-not-first", "5.5", code, "A file stands between the Schemas of the manifest.", change(user_first, lambda: Archive().schema(GREETING).file("a", b"")))
-    reject("reserved-stream-missing", "5.5", code, "A stream has no description.", change(drop_stream, lambda: Archive().schema(GREETING, ("a", "example.Greeting", 0))))
+    reject(
+        "reserved-not-first",
+        "5.5",
+        code,
+        "A file stands between the Schemas of the manifest.",
+        change(user_first, lambda: Archive().schema(GREETING).file("a", b"")),
+    )
+    reject(
+        "reserved-stream-missing",
+        "5.5",
+        code,
+        "A stream has no description.",
+        change(drop_stream, lambda: Archive().schema(GREETING, ("a", "example.Greeting", 0))),
+    )
     reject("reserved-stream-late", "5.5", code, "A stream's description follows its batch.", change(stream_last))
     reject("reserved-batch-gap", "5.5", code, "A batch number is left out.", change(renumber, two))
-    reject("reserved-batch-order", "5.5", code, "Batches are not in the order of their numbers.", change(swap_batches, two))
-    reject("reserved-path", "5.5", code, "The description of a stream has another path.", change(rename(STREAM, ".rosettar/streams/greetings/type.txt")))
-    reject("reserved-batch-stream", "5.5", code, "The path of a batch names another stream.", change(rename(BATCH, ".rosettar/streams/greeting/00000000.binpb")))
+    reject(
+        "reserved-batch-order", "5.5", code, "Batches are not in the order of their numbers.", change(swap_batches, two)
+    )
+    reject(
+        "reserved-path",
+        "5.5",
+        code,
+        "The description of a stream has another path.",
+        change(rename(STREAM, ".rosettar/streams/greetings/type.txt")),
+    )
+    reject(
+        "reserved-batch-stream",
+        "5.5",
+        code,
+        "The path of a batch names another stream.",
+        change(rename(BATCH, ".rosettar/streams/greeting/00000000.binpb")),
+    )
     reject("reserved-stream-text", "5.5", code, "The description of a stream states another version.", change(text))
-    reject("reserved-schema-bytes", "5.5", code, "The member of a Schema has other bytes than the manifest.", change(descriptors))
+    reject(
+        "reserved-schema-bytes",
+        "5.5",
+        code,
+        "The member of a Schema has other bytes than the manifest.",
+        change(descriptors),
+    )
 
 
 def payload_frames():
@@ -701,13 +1033,33 @@ def payload_frames():
     code = "frame.header"
     dictionary = stored(lambda data: data[:4] + bytes([data[4] | 1, 0]) + data[5:])
     reject("frame-dictionary", "3.2", code, "A frame states the dictionary 0.", dictionary)
-    reject("frame-reserved-bit", "3.2", code, "The reserved bit is set.", hello().on("parts", file_frame(descriptor=0x08)))
+    reject(
+        "frame-reserved-bit", "3.2", code, "The reserved bit is set.", hello().on("parts", file_frame(descriptor=0x08))
+    )
     reject("frame-no-checksum", "3.2", code, "A frame has no checksum.", hello().on("parts", file_frame(checksum=b"")))
-    reject("frame-no-size", "3.2", code, "A frame does not state its content size.", hello().on("parts", file_frame(window=0x00, width=0)))
+    reject(
+        "frame-no-size",
+        "3.2",
+        code,
+        "A frame does not state its content size.",
+        hello().on("parts", file_frame(window=0x00, width=0)),
+    )
     reject("frame-window", "3.2", code, "A window of 9 MiB.", hello().on("parts", file_frame(window=0x69)))
-    reject("frame-size", "3.2", "frame.size", "A frame states another content size than the index.", stored(lambda data: poke(5, bytes([data[5] ^ 1]))(data)))
+    reject(
+        "frame-size",
+        "3.2",
+        "frame.size",
+        "A frame states another content size than the index.",
+        stored(lambda data: poke(5, bytes([data[5] ^ 1]))(data)),
+    )
     code = "frame.decode"
-    reject("frame-checksum", "3.2", code, "A frame has a wrong checksum.", stored(lambda data: data[:-1] + bytes([data[-1] ^ 1])))
+    reject(
+        "frame-checksum",
+        "3.2",
+        code,
+        "A frame has a wrong checksum.",
+        stored(lambda data: data[:-1] + bytes([data[-1] ^ 1])),
+    )
     reject("frame-trailing", "3.2", code, "A byte follows a frame's checksum.", stored(lambda data: data + b"\0"))
     second = zstd_frame(b"x")
     reject("frame-two", "3.2", code, "A second zstd frame follows.", stored(lambda data: data + second))
@@ -719,8 +1071,20 @@ def payload_frames():
 
         return hello().on("parts", hook)
 
-    reject("frame-short", "3.2", code, "A frame decodes to a byte less than it states.", blocks(lambda data: raw_blocks(data[:-1])))
-    reject("frame-block-type", "3.2", code, "A block of the reserved type.", blocks(lambda data: block(RESERVED, data, last=True)))
+    reject(
+        "frame-short",
+        "3.2",
+        code,
+        "A frame decodes to a byte less than it states.",
+        blocks(lambda data: raw_blocks(data[:-1])),
+    )
+    reject(
+        "frame-block-type",
+        "3.2",
+        code,
+        "A block of the reserved type.",
+        blocks(lambda data: block(RESERVED, data, last=True)),
+    )
     reject("frame-cut", "3.2", code, "A frame has no last block.", blocks(lambda data: block(RAW, data)))
 
 
@@ -739,16 +1103,38 @@ def tar():
         return block[:148] + f"{sum(block[:512]):06o}\0 ".encode() + block[156:]
 
     code = "tar.header"
-    reject("header-owner", "5.2", code, "A header has a user ID.", header(lambda d: rechecked(poke(108, b"0001750")(d))))
+    reject(
+        "header-owner", "5.2", code, "A header has a user ID.", header(lambda d: rechecked(poke(108, b"0001750")(d)))
+    )
     reject("header-checksum", "5.2", code, "A header's checksum is wrong.", header(poke(148, b"000000")))
-    reject("header-mode", "5.2", code, "The mode in a header is another than in the page.", header(lambda d: rechecked(poke(100, b"0000755")(d))))
-    reject("header-type", "5.2", code, "A regular file has the type NUL.", header(lambda d: rechecked(poke(156, b"\0")(d))))
-    reject("header-name", "5.2", code, "A header has another name than the page.", header(lambda d: rechecked(poke(0, b"jello.txt")(d))))
+    reject(
+        "header-mode",
+        "5.2",
+        code,
+        "The mode in a header is another than in the page.",
+        header(lambda d: rechecked(poke(100, b"0000755")(d))),
+    )
+    reject(
+        "header-type", "5.2", code, "A regular file has the type NUL.", header(lambda d: rechecked(poke(156, b"\0")(d)))
+    )
+    reject(
+        "header-name",
+        "5.2",
+        code,
+        "A header has another name than the page.",
+        header(lambda d: rechecked(poke(0, b"jello.txt")(d))),
+    )
 
     def long_name():
         return Archive().file("a" * 99 + "/b", b"", mtime=-1)
 
-    reject("header-field-form", "5.2", code, "Byte 100 of a long name is a slash.", header(lambda d: d[:1024] + rechecked(poke(99, b"/")(d[1024:])), long_name))
+    reject(
+        "header-field-form",
+        "5.2",
+        code,
+        "Byte 100 of a long name is a slash.",
+        header(lambda d: d[:1024] + rechecked(poke(99, b"/")(d[1024:])), long_name),
+    )
 
     def pax_order(data):
         member = long_name().items[0]
@@ -774,10 +1160,28 @@ def tar():
     def rechecked_size(data, size):
         return rechecked(data[:124] + f"{size:011o}\0".encode() + data[136:512])[124:512]
 
-    reject("pax-length", "5.3", code, "A PAX record has a length of 100 where 99 counts itself, too.", header(longer, pax_length))
+    reject(
+        "pax-length",
+        "5.3",
+        code,
+        "A PAX record has a length of 100 where 99 counts itself, too.",
+        header(longer, pax_length),
+    )
     reject("padding", "5", "tar.padding", "The padding of a file is not zero.", header(poke(1023, b"\1")))
-    reject("tar-end", "3.2", "tar.end", "The last byte of the tar is not zero.", hello().on("parts", in_part(2, 1023, b"\1")))
-    reject("entry-digest", "11.1", "entry.digest", "The content of a file does not match its digest.", header(poke(512, b"j")))
+    reject(
+        "tar-end",
+        "3.2",
+        "tar.end",
+        "The last byte of the tar is not zero.",
+        hello().on("parts", in_part(2, 1023, b"\1")),
+    )
+    reject(
+        "entry-digest",
+        "11.1",
+        "entry.digest",
+        "The content of a file does not match its digest.",
+        header(poke(512, b"j")),
+    )
 
 
 def records():
@@ -788,7 +1192,9 @@ def records():
     code = "record.framing"
     reject("record-not-minimal", "6", code, "The length of a record is not minimal.", batch(b"\x87\0" + text))
     reject("record-cut", "6", code, "A record ends behind its batch.", batch(b"\x08" + text))
-    reject("record-length-cut", "6", code, "A batch ends within the length of a record.", batch(b"\x07" + text + b"\x80"))
+    reject(
+        "record-length-cut", "6", code, "A batch ends within the length of a record.", batch(b"\x07" + text + b"\x80")
+    )
     reject("record-length-long", "6", code, "The length of a record has 11 bytes.", batch(b"\x80" * 10 + b"\1"))
     reject("record-length-large", "6", code, "The length of a record is 2 to the 64.", batch(b"\x80" * 9 + b"\2"))
     reject("record-count", "6", "record.count", "A batch has a record less than it states.", batch(b"\x07" + text, 2))
@@ -828,7 +1234,18 @@ def limits():
     reject("limit-manifest-bytes-late", "11.4", "limit.manifest-bytes", why, late, limits={"manifest-bytes": value})
 
 
-GROUPS = (accepted, envelope, seek_table, index_section, index_message_faults, manifest, schemas, sections, pages, paths)
+GROUPS = (
+    accepted,
+    envelope,
+    seek_table,
+    index_section,
+    index_message_faults,
+    manifest,
+    schemas,
+    sections,
+    pages,
+    paths,
+)
 GROUPS += (reserved_members, payload_frames, tar, records, limits)
 
 

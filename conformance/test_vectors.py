@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tests the vectors, the generator and the reader with each other and with other programs.
 
-    python conformance/test_vectors.py [--all-bits]
+python conformance/test_vectors.py [--all-bits]
 """
 
 import contextlib
@@ -22,8 +22,9 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE / "reader")]
 
-import generate  # noqa: E402
 import rosettar_reader as reader  # noqa: E402
+
+import generate  # noqa: E402
 
 VECTORS = HERE / "vectors"
 COMPARED = ("entries", "streams", "attributes", "root", "content")

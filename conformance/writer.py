@@ -533,7 +533,9 @@ class Archive:
         streams = sorted(self._stream_totals(members), key=lambda stream: stream["name"].encode())
         out += struct.pack("<I", len(streams))
         for stream in streams:
-            out += lp(stream["name"]) + lp(stream["type"]) + struct.pack("<Q", stream["record_count"]) + stream["digest"]
+            out += (
+                lp(stream["name"]) + lp(stream["type"]) + struct.pack("<Q", stream["record_count"]) + stream["digest"]
+            )
         attributes = sorted(self.attributes + self.late_attributes, key=lambda pair: pair[0].encode())
         out += struct.pack("<I", len(attributes)) + b"".join(lp(key) + lp(value) for key, value in attributes)
         annotations = self.annotations + self.late_annotations

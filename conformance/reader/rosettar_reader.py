@@ -457,7 +457,9 @@ def member_header(entry):
 
 
 CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
-RESERVED_PATH = re.compile(r"\.rosettar/(?:schemas/([0-9]{8})\.binpb|streams/([^/]+)/(?:([0-9]{8})\.binpb|stream\.txt))")
+RESERVED_PATH = re.compile(
+    r"\.rosettar/(?:schemas/([0-9]{8})\.binpb|streams/([^/]+)/(?:([0-9]{8})\.binpb|stream\.txt))"
+)
 
 
 def check_path(path, limits):
@@ -477,7 +479,9 @@ def check_path(path, limits):
 
 
 def check_target(target, limits):
-    require(target and not CONTROL.search(target), "path.invalid", f"target {target!r} is empty or has control characters")
+    require(
+        target and not CONTROL.search(target), "path.invalid", f"target {target!r} is empty or has control characters"
+    )
     size = len(target.encode())
     require(size <= limits["path-bytes"], "limit.path-bytes", f"a target has {size} bytes")
 
@@ -496,7 +500,9 @@ def check_reserved(entry, streams):
         require(schema, "entries.reserved", f"{entry.path!r} is not the path of a Schema")
         entry.schema = int(schema)
         return
-    require(stream and (batch is not None) == (entry.kind == BATCH), "entries.reserved", f"{entry.path!r} has another kind")
+    require(
+        stream and (batch is not None) == (entry.kind == BATCH), "entries.reserved", f"{entry.path!r} has another kind"
+    )
     if entry.kind == STREAM_MEMBER:
         entry.stream = next((number for number, s in enumerate(streams) if s.name == stream), -1)
     named = 0 <= entry.stream < len(streams) and streams[entry.stream].name == stream
@@ -650,7 +656,9 @@ class Archive:
         constant = EMPTY_FRAME + HEADER_START
         require(first[:25] == constant[: len(first)], "envelope.unknown-magic", "the file is no Rosettar archive")
         require(len(first) == 29, "envelope.truncated", "the file ends within its header")
-        require(first[25] == 1, "envelope.unsupported-version", f"major version {first[25]} is not supported, only 1 is")
+        require(
+            first[25] == 1, "envelope.unsupported-version", f"major version {first[25]} is not supported, only 1 is"
+        )
         require(first[27:] == b"\0\0", "envelope.reserved", "reserved bytes of the header are not zero")
         self.version = (first[25], first[26])
 
@@ -714,7 +722,9 @@ class Archive:
             self.frame_offsets.append(self.frame_offsets[-1] + s)
             self.chunk_offsets.append(self.chunk_offsets[-1] + d)
         end = self.frame_offsets[-1]
-        require(end == self.index_offset, "index.frame-gap", f"frames end at {end}, the index is at {self.index_offset}")
+        require(
+            end == self.index_offset, "index.frame-gap", f"frames end at {end}, the index is at {self.index_offset}"
+        )
         totals, tar_bytes = index.totals, self.chunk_offsets[-1]
         right = totals.tar_bytes == tar_bytes and tar_bytes % 512 == 0
         require(right, "index.totals", f"the tar has {tar_bytes} bytes, the totals say {totals.tar_bytes}")
@@ -724,7 +734,9 @@ class Archive:
         code, late = "index.streams", index.late_schema_frames
         self.early_schemas = index.schema_count - len(late)
         require(self.early_schemas >= 1, code, f"of {index.schema_count} Schemas, {len(late)} are late")
-        require(index.schema_count <= limits["schemas"], "limit.schemas", f"the archive has {index.schema_count} Schemas")
+        require(
+            index.schema_count <= limits["schemas"], "limit.schemas", f"the archive has {index.schema_count} Schemas"
+        )
         require(all(a < b for a, b in zip(late, late[1:])), code, "late Schemas are not ascending")
         first_payload = next(number for number, d in enumerate(decoded) if d)
         for number in late:
@@ -737,7 +749,9 @@ class Archive:
             before = stream.schema
             if all(len(page.record_counts) == len(index.streams) for page in index.pages):  # else refused below
                 records = sum(page.record_counts[number] for page in index.pages)
-                require(records == stream.record_count, code, f"stream {stream.name!r} has {records} records in its pages")
+                require(
+                    records == stream.record_count, code, f"stream {stream.name!r} has {records} records in its pages"
+                )
             agree = (stream.batch_count > 0) == (stream.record_count > 0)
             require(agree, code, f"stream {stream.name!r} has batches without records, or records without")
 
@@ -765,7 +779,9 @@ class Archive:
     def _check_seek_table(self):
         frames = self.index.frames
         sizes = list(zip(frames.stored_sizes, frames.decoded_sizes)) + [(self.table_offset - self.index_offset, 0)]
-        table = SEEK_MAGIC + struct.pack("<I", 8 * len(sizes) + 9) + b"".join(struct.pack("<II", *pair) for pair in sizes)
+        table = (
+            SEEK_MAGIC + struct.pack("<I", 8 * len(sizes) + 9) + b"".join(struct.pack("<II", *pair) for pair in sizes)
+        )
         table += struct.pack("<I", len(sizes)) + b"\0" + SEEK_FOOTER_MAGIC
         right = self.size - self.table_offset == len(table) and self._read_at(self.table_offset, len(table)) == table
         require(right, "seek-table.mismatch", "the seek table differs from the index")
@@ -787,7 +803,9 @@ class Archive:
         require(self.schemas, "manifest.schemas", "the manifest has no Schema")
         require(not self.schemas[0].streams, "manifest.schemas", "Schema 0 has streams")
         count = len(self.schemas)
-        require(count == self.early_schemas, "index.streams", f"the manifest has {count} Schemas, not {self.early_schemas}")
+        require(
+            count == self.early_schemas, "index.streams", f"the manifest has {count} Schemas, not {self.early_schemas}"
+        )
         check_streams([stream for schema in self.schemas for stream in schema.streams], self.limits)
         for number in range(count):
             self._check_declarations(number)
@@ -893,7 +911,9 @@ class Archive:
         for path in kinds:
             at = path.find("/")
             while at >= 0:
-                require(kinds.get(path[:at], DIRECTORY) == DIRECTORY, "path.parent", f"{path[:at]!r} is not a directory")
+                require(
+                    kinds.get(path[:at], DIRECTORY) == DIRECTORY, "path.parent", f"{path[:at]!r} is not a directory"
+                )
                 at = path.find("/", at + 1)
 
         # "Reserved members".
@@ -954,7 +974,9 @@ class Archive:
         padding = data[start - chunk_start + entry.size : end - chunk_start]
         require(not any(padding), "tar.padding", f"the padding of {entry.path!r} is not zero")
         if entry.kind not in (DIRECTORY, SYMLINK):
-            require(SHA256(content).digest() == entry.digest, "entry.digest", f"{entry.path!r} does not match its digest")
+            require(
+                SHA256(content).digest() == entry.digest, "entry.digest", f"{entry.path!r} does not match its digest"
+            )
         return content
 
     def records(self, name):
@@ -1006,7 +1028,9 @@ class Archive:
         require(not self._rest, "tar.end", "the end of the tar does not stand alone in its frame")
         require(not any(b"".join(self._take(1024))), "tar.end", "the tar does not end in zero bytes")
         for stream, digest in zip(self.index.streams, streams):
-            require(digest.digest() == stream.digest, "stream.digest", f"stream {stream.name!r} does not match its digest")
+            require(
+                digest.digest() == stream.digest, "stream.digest", f"stream {stream.name!r} does not match its digest"
+            )
         right = self.content_digest(entries) == self.index.content_digest
         require(right, "content.digest", "the content digest is another")
 
@@ -1022,7 +1046,9 @@ class Archive:
                 self._check_declarations(schema)
                 self._check_schema(schema)
                 at = self.chunk_offsets[number]
-                require(at == schema_offsets[schema], "section.misplaced", f"Schema {schema} does not precede its member")
+                require(
+                    at == schema_offsets[schema], "section.misplaced", f"Schema {schema} does not precede its member"
+                )
             else:
                 kind = section_kind(frame)
                 require(kind != b"SCHM", "index.streams", f"frame {number} is a Schema that the index does not list")
@@ -1073,7 +1099,8 @@ class Archive:
     def as_json(self):
         """What the archive holds, in the form of the conformance vectors."""
         streams = [
-            {"name": s.name, "type": s.type, "records": s.record_count, "sha256": s.digest.hex()} for s in self.index.streams
+            {"name": s.name, "type": s.type, "records": s.record_count, "sha256": s.digest.hex()}
+            for s in self.index.streams
         ]
         return {
             "entries": [entry.as_json() for entry in self.entries() if entry.kind in USER_KINDS],
@@ -1119,7 +1146,9 @@ def extract(archive, directory):
                 writer.set_facts(entry)
         except OSError as error:
             if error.errno in (errno.EEXIST, errno.ENAMETOOLONG, errno.EILSEQ, errno.EINVAL):
-                raise Refused("policy.name", f"this host cannot hold a name, or takes it for another's: {error}") from None
+                raise Refused(
+                    "policy.name", f"this host cannot hold a name, or takes it for another's: {error}"
+                ) from None
             raise
         os.rename(writer.root, directory)
     finally:
