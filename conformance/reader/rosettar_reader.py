@@ -1,0 +1,1275 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""A reader of Rosettar archives in one file, written from FORMAT.md alone.
+
+It needs Python 3.11 and a zstd decoder: the standard library's (Python 3.14) or the package `backports.zstd`. It is
+meant to be read beside the specification: comments name the section that a piece of code follows, by its title. It
+reads archives at any offset (FORMAT.md, "Indexed"); it neither streams nor recovers, and it does not decode records.
+
+    rosettar_reader.py list ARCHIVE [--json]             entries, streams, attributes
+    rosettar_reader.py verify ARCHIVE [--json]           check every rule of the format
+    rosettar_reader.py extract ARCHIVE -C DIR [--json]   write the entries to DIR, which must not exist or be empty
+    rosettar_reader.py records ARCHIVE STREAM [--hex]    one record a line, in base64 or hexadecimal
+
+Every command takes `--limit NAME=VALUE`, any number of times. A refused archive ends the program with status 2 and
+`error: CODE: message` on standard error; with `--json`, an object with `code`, `kind` and `message` on standard output
+instead. Other failures (no such file, wrong usage) end it with status 1.
+"""
+
+import argparse
+import base64
+import errno
+import hashlib
+import json
+import os
+import re
+import shutil
+import stat
+import struct
+import sys
+import tempfile
+from bisect import bisect_right
+from dataclasses import dataclass
+
+try:
+    from compression import zstd
+except ImportError:
+    from backports import zstd
+
+MIB = 1 << 20
+SHA256 = hashlib.sha256
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Errors and limits
+# ---------------------------------------------------------------------------------------------------------------------
+
+UNSUPPORTED = {"envelope.unsupported-version", "section.unknown-kind", "feature.unknown", "entries.kind"}
+
+
+class Refused(Exception):
+    """An archive was refused; `code` is one of the codes of FORMAT.md."""
+
+    def __init__(self, code, message):
+        super().__init__(message)
+        self.code = code
+        self.message = message
+
+    @property
+    def kind(self):
+        group = self.code.split(".")[0]
+        if group in ("limit", "policy", "schema"):
+            return group
+        if self.code in UNSUPPORTED:
+            return "unsupported"
+        if self.code.endswith(".digest") or self.code == "index.manifest":
+            return "integrity"
+        return "malformed"
+
+
+def require(condition, code, message):
+    if not condition:
+        raise Refused(code, message)
+
+
+# FORMAT.md, "Limits". `decoded-bytes` depends on the size of the file and is filled in when an archive is opened;
+# `record-values` is for readers that decode records.
+LIMITS = {
+    "decoded-bytes": None,
+    "entries": 1_048_576,
+    "frames": 4_194_304,
+    "streams": 4_096,
+    "schemas": 4_096,
+    "path-bytes": 4_096,
+    "component-bytes": 255,
+    "path-depth": 64,
+    "record-bytes": 64 * MIB,
+    "record-values": 1_048_576,
+    "manifest-bytes": 16 * MIB,
+    "index-bytes": 256 * MIB,
+}
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Protobuf: just enough of the wire format to read the messages of rosettar/v1
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+class Undecodable(Exception):
+    """The bytes are not a serialized message."""
+
+
+def varint(data, at):
+    value = shift = 0
+    while True:
+        if at >= len(data) or shift > 63:
+            raise Undecodable("a varint does not end")
+        byte = data[at]
+        at += 1
+        value |= (byte & 0x7F) << shift
+        shift += 7
+        if byte < 0x80:
+            if value >> 64:
+                raise Undecodable("a varint has more than 64 bits")
+            return value, at
+
+
+def wire_fields(data):
+    """Yields (field number, wire type, value) for each field; groups, which no message here uses, are skipped."""
+    at, groups = 0, []
+    while at < len(data):
+        tag, at = varint(data, at)
+        number, wire = tag >> 3, tag & 7
+        if number == 0 or tag >> 32:
+            raise Undecodable("a field has a number that does not exist")
+        if wire == 0:
+            value, at = varint(data, at)
+        elif wire == 2:
+            length, at = varint(data, at)
+            value = data[at : at + length]
+            at += length
+        elif wire in (1, 5):
+            value = None
+            at += 8 if wire == 1 else 4
+        elif wire == 3 and len(groups) < 100:
+            groups.append(number)
+            continue
+        elif wire == 4 and groups and groups[-1] == number:
+            groups.pop()
+            continue
+        else:
+            raise Undecodable("a field has a wire type that does not exist")
+        if at > len(data):
+            raise Undecodable("a field does not end")
+        if not groups:
+            yield number, wire, value
+    if groups:
+        raise Undecodable("a group does not end")
+
+
+SCALARS = {
+    "uint32": lambda v: v & 0xFFFFFFFF,
+    "int32": lambda v: (v & 0xFFFFFFFF) - ((v & 0x80000000) << 1),  # also how an enum is read
+    "uint64": lambda v: v,
+    "int64": lambda v: v - ((v >> 63) << 64),
+    "sint64": lambda v: (v >> 1) ^ -(v & 1),
+}
+
+
+class Message:
+    """A decoded message: its fields are attributes."""
+
+    def __init__(self, fields, data):
+        """`fields` maps a field's number to its name and type; a type in a list is a repeated one."""
+        parts = {}
+        for number, wire, value in wire_fields(data):
+            name, kind = fields.get(number, (None, None))
+            repeated = isinstance(kind, list)
+            kind = kind[0] if repeated else kind
+            scalar = SCALARS.get(kind) if isinstance(kind, str) else None
+            if scalar and wire == 2 and repeated:
+                at = 0
+                while at < len(value):
+                    element, at = varint(value, at)
+                    parts.setdefault(name, []).append(scalar(element))
+            elif scalar and wire == 0:
+                parts.setdefault(name, []).append(scalar(value))
+            elif kind == "string" and wire == 2:
+                try:
+                    parts.setdefault(name, []).append(value.decode("utf-8"))
+                except UnicodeDecodeError:
+                    raise Undecodable(f"{name} is not UTF-8") from None
+            elif kind == "bytes" and wire == 2 or isinstance(kind, dict) and wire == 2:
+                parts.setdefault(name, []).append(value)
+            # Everything else is an unknown field, and ignored.
+        for name, kind in fields.values():
+            values = parts.get(name, [])
+            if isinstance(kind, list):
+                decoded = [Message(kind[0], v) for v in values] if isinstance(kind[0], dict) else values
+            elif isinstance(kind, dict):
+                # A message that occurs twice is merged, which is the same as decoding the concatenation.
+                decoded = Message(kind, b"".join(values))
+            elif values:
+                decoded = values[-1]
+            else:
+                decoded = {"string": "", "bytes": b""}.get(kind, 0)
+            setattr(self, name, decoded)
+
+
+def decode(fields, data, code):
+    try:
+        return Message(fields, data)
+    except Undecodable as error:
+        raise Refused(code, str(error)) from None
+    except RecursionError:
+        raise Refused(code, "messages are nested too deeply") from None
+
+
+ANY = {1: ("type_url", "string"), 2: ("value", "bytes")}
+TIMESTAMP = {1: ("seconds", "int64"), 2: ("nanos", "int32")}
+KEY_VALUE = {1: ("key", "string"), 2: ("value", "string")}
+STREAM = {1: ("name", "string"), 2: ("type", "string"), 3: ("schema_version", "uint32")}
+SCHEMA = {1: ("descriptor_set", "bytes"), 2: ("streams", [STREAM])}
+MANIFEST = {
+    1: ("required_features", ["string"]),
+    2: ("producer", "string"),
+    3: ("created", TIMESTAMP),
+    4: ("annotations", [ANY]),
+    5: ("attributes", [KEY_VALUE]),
+    6: ("schemas", [SCHEMA]),
+}
+STREAM_TOTALS = {
+    1: ("name", "string"),
+    2: ("type", "string"),
+    3: ("schema", "uint32"),
+    4: ("schema_version", "uint32"),
+    5: ("record_count", "uint64"),
+    6: ("size", "uint64"),
+    7: ("digest", "bytes"),
+    8: ("batch_count", "uint32"),
+}
+TOTALS = {
+    1: ("files", "uint64"),
+    2: ("directories", "uint64"),
+    3: ("symlinks", "uint64"),
+    4: ("reserved_members", "uint64"),
+    5: ("file_bytes", "uint64"),
+    6: ("records", "uint64"),
+    7: ("tar_bytes", "uint64"),
+}
+FRAMES = {1: ("stored_sizes", ["uint32"]), 2: ("decoded_sizes", ["uint32"]), 3: ("digests", "bytes")}
+PAGE = {
+    1: ("decoded_size", "uint32"),
+    2: ("entry_count", "uint32"),
+    3: ("tar_offset", "uint64"),
+    4: ("record_counts", ["uint64"]),
+    5: ("least_path", "string"),
+    6: ("greatest_path", "string"),
+}
+INDEX = {
+    1: ("manifest_digest", "bytes"),
+    2: ("schema_count", "uint32"),
+    3: ("late_schema_frames", ["uint32"]),
+    4: ("late_features", ["string"]),
+    5: ("late_attributes", [KEY_VALUE]),
+    6: ("late_annotations", [ANY]),
+    7: ("streams", [STREAM_TOTALS]),
+    8: ("totals", TOTALS),
+    9: ("content_digest", "bytes"),
+    10: ("frames", FRAMES),
+    11: ("pages", [PAGE]),
+}
+ENTRY_PAGE = {
+    1: ("paths", ["string"]),
+    2: ("kinds", ["int32"]),
+    3: ("sizes", ["uint64"]),
+    4: ("modes", ["uint32"]),
+    5: ("mtimes", ["sint64"]),
+    6: ("nanoseconds", ["uint32"]),
+    7: ("targets", ["string"]),
+    8: ("digests", "bytes"),
+    9: ("streams", ["uint32"]),
+    10: ("record_counts", ["uint64"]),
+}
+# From google/protobuf/descriptor.proto, what "Schemas" needs. Names are compared as bytes.
+DESCRIPTOR = {1: ("name", "bytes")}
+DESCRIPTOR[3] = ("nested_type", [DESCRIPTOR])
+FILE_DESCRIPTOR = {
+    1: ("name", "bytes"),
+    2: ("package", "bytes"),
+    3: ("dependency", ["bytes"]),
+    4: ("message_type", [DESCRIPTOR]),
+}
+FILE_DESCRIPTOR_SET = {1: ("file", [FILE_DESCRIPTOR])}
+
+FILE, DIRECTORY, SYMLINK, SCHEMA_MEMBER, STREAM_MEMBER, BATCH = range(1, 7)
+KIND_NAMES = {FILE: "file", DIRECTORY: "directory", SYMLINK: "symlink"}
+USER_KINDS = (FILE, DIRECTORY, SYMLINK)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Sections and zstd frames (FORMAT.md, "Frames")
+# ---------------------------------------------------------------------------------------------------------------------
+
+EMPTY_FRAME = bytes.fromhex("28B52FFD2000010000")
+HEADER_START = bytes.fromhex("5A2A4D180C000000") + b"ROSETTAR"
+SECTION_MAGIC = bytes.fromhex("5A2A4D18")
+SEEK_MAGIC = bytes.fromhex("5E2A4D18")
+SEEK_FOOTER_MAGIC = bytes.fromhex("B1EA928F")
+KNOWN_SECTIONS = (b"MANI", b"SCHM", b"ENTR", b"INDX")
+MAX_CHUNK = 8 * MIB
+
+
+def section_kind(frame):
+    """Checks a section's head ("Sections") and returns its kind."""
+    require(frame[:4] == SECTION_MAGIC, "section.head", "a frame that must be a section has another magic number")
+    length = struct.unpack_from("<I", frame, 4)[0]
+    require(length == len(frame) - 8, "section.head", f"a section of {len(frame)} bytes states {length} bytes")
+    kind = frame[8:12]
+    require(kind.isalpha() and kind.isascii(), "section.head", f"section kind {kind!r} is not four letters")
+    require(frame[12:16] == bytes(4), "section.head", "reserved bytes of a section are not zero")
+    require(
+        kind in KNOWN_SECTIONS or kind[:1].islower(),
+        "section.unknown-kind",
+        f"section kind {kind!r} is unknown and not ancillary",
+    )
+    return kind
+
+
+def section_body(frame, expected, code="section.digest"):
+    """Checks a section of which only one kind may stand at its place, and returns its body."""
+    kind = section_kind(frame)
+    require(kind == expected, "section.misplaced", f"section {kind!r} stands where {expected!r} must")
+    body = frame[48:]
+    require(SHA256(body).digest() == frame[16:48], code, f"the body of {kind!r} does not match its digest")
+    return body
+
+
+def largest_frame(size):
+    return size + size // 128 + 1024
+
+
+def decode_frame(frame, size, size_code="frame.size"):
+    """Decodes a zstd frame that must hold `size` bytes ("Payload frames")."""
+
+    def header(condition, message):
+        require(condition, "frame.header", message)
+
+    header(frame[:4] == EMPTY_FRAME[:4] and len(frame) > 4, "not a zstd frame")
+    descriptor = frame[4]
+    single_segment = descriptor & 0x20
+    header(descriptor & 0x03 == 0, "the frame states a dictionary")
+    header(descriptor & 0x08 == 0, "the reserved bit of the frame header is set")
+    header(descriptor & 0x04, "the frame has no checksum")
+    width = (1 if single_segment else 0, 2, 4, 8)[descriptor >> 6]
+    header(width, "the frame does not state its content size")
+    at = 5 if single_segment else 6
+    header(len(frame) >= at + width, "the frame header is cut off")
+    content_size = int.from_bytes(frame[at : at + width], "little") + (256 if width == 2 else 0)
+    window = content_size
+    if not single_segment:
+        base = 1 << (10 + (frame[5] >> 3))
+        window = base + base // 8 * (frame[5] & 7)
+    header(window <= MAX_CHUNK, f"the window has {window} bytes")
+    require(content_size == size, size_code, f"the frame states {content_size} bytes, the index {size}")
+    require(1 <= size <= MAX_CHUNK and len(frame) <= largest_frame(size), "frame.size", "the frame is too large")
+    try:
+        decoder = zstd.ZstdDecompressor(options={zstd.DecompressionParameter.window_log_max: 23})
+        content = decoder.decompress(frame, max_length=size + 1)
+    except zstd.ZstdError as error:
+        raise Refused("frame.decode", str(error)) from None
+    require(decoder.eof and not decoder.unused_data, "frame.decode", "the frame does not end where the index says")
+    require(len(content) == size, "frame.decode", f"the frame decodes to {len(content)} bytes, not {size}")
+    return content
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Tar (FORMAT.md, "Tar profile")
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Entry:
+    kind: int
+    path: str
+    size: int
+    mode: int
+    mtime: int
+    nanoseconds: int
+    target: str = ""
+    digest: bytes = b""
+    stream: int = -1
+    records: int = 0
+    schema: int = -1  # of a SCHEMA member: the number in its path
+    batch: int = -1  # of a BATCH: the number in its path
+    offset: int = 0  # in the tar
+
+    def header(self):
+        return member_header(self)
+
+    def padding(self):
+        return -self.size % 512
+
+    def as_json(self):
+        return {
+            "path": self.path,
+            "kind": KIND_NAMES[self.kind],
+            "size": self.size,
+            "mode": self.mode,
+            "mtime": self.mtime,
+            "nanoseconds": self.nanoseconds,
+            "sha256": self.digest.hex() if self.kind == FILE else None,
+            "target": self.target if self.kind == SYMLINK else None,
+        }
+
+
+def fits_field(text):
+    return len(text) <= 100 and text.isascii()
+
+
+def field_form(text):
+    """ "Header block": what of a text stands in a field of 100 bytes."""
+    if fits_field(text):
+        return text
+    field = bytes(ord("_") if byte >= 0x80 else byte for byte in text[:100])
+    return field[:99] + b"_" if field[99:] == b"/" else field
+
+
+def header_block(name, mode, size, mtime, kind, linkname=b""):
+    block = bytearray(512)
+    block[0 : len(name)] = name
+    block[100:148] = b"0000%03o\x000000000\x000000000\x00%011o\x00%011o\x00" % (mode, size, mtime)
+    block[148:156] = b" " * 8
+    block[156:157] = kind
+    block[157 : 157 + len(linkname)] = linkname
+    block[257:265] = b"ustar\x0000"
+    block[329:345] = b"0000000\x000000000\x00"
+    block[148:156] = b"%06o\x00 " % sum(block)
+    return bytes(block)
+
+
+def pax_record(key, value):
+    rest = b" " + key + b"=" + value + b"\n"
+    length = len(rest) + 1
+    while len(rest) + len(str(length)) > length:  # the least length that counts its own digits
+        length += 1
+    return str(length).encode() + rest
+
+
+def member_header(entry):
+    """All bytes of a member before its content: they are a function of the entry."""
+    name = entry.path.encode() + (b"/" if entry.kind == DIRECTORY else b"")
+    target = entry.target.encode()
+    records, size, mtime = b"", entry.size, entry.mtime
+    if not fits_field(name):
+        records += pax_record(b"path", name)
+    if not fits_field(target):
+        records += pax_record(b"linkpath", target)
+    if size >= 8**11:
+        records, size = records + pax_record(b"size", b"%d" % size), 0
+    if not 0 <= mtime < 8**11:
+        records, mtime = records + pax_record(b"mtime", b"%d" % mtime), 0
+    header = b""
+    if records:
+        header = header_block(b"PaxHeader", 0o644, len(records), 0, b"x") + records + bytes(-len(records) % 512)
+    kind = {DIRECTORY: b"5", SYMLINK: b"2"}.get(entry.kind, b"0")
+    return header + header_block(field_form(name), entry.mode, size, mtime, kind, field_form(target))
+
+
+CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
+RESERVED_PATH = re.compile(
+    r"\.rosettar/(?:schemas/([0-9]{8})\.binpb|streams/([^/]+)/(?:([0-9]{8})\.binpb|stream\.txt))"
+)
+
+
+def check_path(path, limits):
+    """ "Entries and paths"."""
+    components = path.split("/")
+    require(not CONTROL.search(path), "path.invalid", f"path {path!r} has a control character")
+    require(
+        not any(part in ("", ".", "..") for part in components),
+        "path.invalid",
+        f"path {path!r} has a component that is empty, '.' or '..'",
+    )
+    size = len(path.encode())
+    require(size <= limits["path-bytes"], "limit.path-bytes", f"a path has {size} bytes")
+    longest = max(len(part.encode()) for part in components)
+    require(longest <= limits["component-bytes"], "limit.component-bytes", f"a component has {longest} bytes")
+    require(len(components) <= limits["path-depth"], "limit.path-depth", f"a path has {len(components)} components")
+
+
+def check_target(target, limits):
+    require(
+        target and not CONTROL.search(target), "path.invalid", f"target {target!r} is empty or has control characters"
+    )
+    size = len(target.encode())
+    require(size <= limits["path-bytes"], "limit.path-bytes", f"a target has {size} bytes")
+
+
+def check_reserved(entry, streams):
+    """ "Reserved members": the kind of an entry and the form of its path agree."""
+    match = RESERVED_PATH.fullmatch(entry.path)
+    if entry.kind in USER_KINDS:
+        first = entry.path.split("/")[0]
+        # Only ASCII letters are folded: str.lower() would also take U+212A, the Kelvin sign, for a "k".
+        require(first.encode().lower() != b".rosettar", "path.reserved", f"path {entry.path!r} is reserved")
+        return
+    require(match, "entries.reserved", f"{entry.path!r} is not the path of a reserved member")
+    schema, stream, batch = match.groups()
+    if entry.kind == SCHEMA_MEMBER:
+        require(schema, "entries.reserved", f"{entry.path!r} is not the path of a Schema")
+        entry.schema = int(schema)
+        return
+    require(
+        stream and (batch is not None) == (entry.kind == BATCH), "entries.reserved", f"{entry.path!r} has another kind"
+    )
+    if entry.kind == STREAM_MEMBER:
+        entry.stream = next((number for number, s in enumerate(streams) if s.name == stream), -1)
+    named = 0 <= entry.stream < len(streams) and streams[entry.stream].name == stream
+    require(named, "entries.reserved", f"{entry.path!r} does not name its stream")
+    if entry.kind == BATCH:
+        entry.batch = int(batch)
+
+
+def is_inside(entry):
+    """ "Extraction": whether a symbolic link leads to a place inside the archive."""
+    parts = [part for part in entry.target.split("/") if part not in ("", ".")]
+    ups = 0
+    while ups < len(parts) and parts[ups] == "..":
+        ups += 1
+    return not entry.target.startswith("/") and ".." not in parts[ups:] and ups <= entry.path.count("/")
+
+
+class RecordScanner:
+    """Counts the records of a batch that arrives in pieces ("Records")."""
+
+    def __init__(self, limit):
+        self.limit, self.count, self.left, self.varint, self.fault = limit, 0, 0, b"", None
+
+    def feed(self, data):
+        at = 0
+        while at < len(data) and not self.fault:
+            if self.left:
+                step = min(self.left, len(data) - at)
+                self.left -= step
+                at += step
+                continue
+            self.varint += data[at : at + 1]
+            at += 1
+            if self.varint[-1] >= 0x80:
+                if len(self.varint) == 10:
+                    self.fault = Refused("record.framing", "the length of a record does not end")
+                continue
+            length = sum((byte & 0x7F) << 7 * place for place, byte in enumerate(self.varint))
+            if length >> 64 or self.varint[-1] == 0 and len(self.varint) > 1:
+                self.fault = Refused("record.framing", "the length of a record is not minimal or too large")
+            elif length > self.limit:
+                self.fault = Refused("limit.record-bytes", f"a record has {length} bytes")
+            self.varint, self.left = b"", length
+            self.count += 1
+
+    def finish(self, expected):
+        if self.fault:
+            raise self.fault
+        require(not self.left and not self.varint, "record.framing", "a batch ends within a record")
+        require(self.count == expected, "record.count", f"a batch has {self.count} records, not {expected}")
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Attributes, features, streams, descriptor sets (FORMAT.md, "Manifest")
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+def check_attributes(attributes, others=()):
+    keys = [item.key.encode() for item in attributes]
+    require(all(keys), "manifest.attributes", "an attribute has an empty key")
+    ascending = all(a < b for a, b in zip(keys, keys[1:]))
+    require(ascending, "manifest.attributes", "attributes are not sorted, or a key occurs twice")
+    taken = {item.key.encode() for item in others}
+    require(taken.isdisjoint(keys), "manifest.attributes", "a late attribute occurs in the manifest")
+
+
+def check_features(features, others=()):
+    names = [name.encode() for name in features]
+    ascending = all(a < b for a, b in zip(names, names[1:]))
+    require(all(names) and ascending, "manifest.features", "features are empty, not sorted, or occur twice")
+    require(set(names).isdisjoint(n.encode() for n in others), "manifest.features", "a feature occurs early and late")
+    for name in features:
+        raise Refused("feature.unknown", f"feature {name!r} is required and unknown")
+
+
+STREAM_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,62}")
+TYPE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*")
+
+
+def check_streams(streams, limits):
+    require(len(streams) <= limits["streams"], "limit.streams", f"the archive has {len(streams)} streams")
+    names = set()
+    for stream in streams:
+        require(STREAM_NAME.fullmatch(stream.name), "manifest.streams", f"stream name {stream.name!r} is not allowed")
+        require(stream.name.lower() not in names, "manifest.streams", f"stream name {stream.name!r} occurs twice")
+        names.add(stream.name.lower())
+        legal = TYPE_NAME.fullmatch(stream.type) and len(stream.type) <= 1024
+        require(legal, "manifest.streams", f"type {stream.type!r} of stream {stream.name!r} is not a type name")
+
+
+def message_names(descriptor_set):
+    """Checks the files of a descriptor set ("Schemas") and returns the full names of its messages."""
+    files = decode(FILE_DESCRIPTOR_SET, descriptor_set, "schema.descriptors").file
+    paths = [file.name for file in files]
+    known = set(paths)
+    for file in files:
+        for path in file.dependency:
+            require(path in known, "schema.closure", f"{file.name!r} imports {path!r}, which is missing")
+    require(len(known) == len(paths), "schema.order", "a path occurs twice")
+    waiting, taken, order = {file.name: set(file.dependency) for file in files}, set(), []
+    while waiting:
+        ready = [path for path, imports in waiting.items() if imports <= taken]
+        require(ready, "schema.cycle", "files import each other")
+        order.append(min(ready))
+        taken.add(order[-1])
+        del waiting[order[-1]]
+    require(order == paths, "schema.order", f"the files are not in the order {order}")
+    names, todo = set(), [(file.package, message) for file in files for message in file.message_type]
+    while todo:
+        scope, message = todo.pop()
+        name = scope + b"." + message.name if scope else message.name
+        names.add(name.decode(errors="replace"))
+        todo += [(name, nested) for nested in message.nested_type]
+    return names
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# The archive (FORMAT.md, "Indexed")
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+def lp(data):
+    return struct.pack("<I", len(data)) + data
+
+
+class Archive:
+    """An open archive. Opening makes the checks of steps 1 to 5 of "Indexed"."""
+
+    def __init__(self, file, limits=None):
+        self.file = file
+        self.size = file.seek(0, os.SEEK_END)
+        self.limits = LIMITS | {"decoded-bytes": max(10 << 30, 100 * self.size)} | (limits or {})
+        self._entries = None
+        self._check_first_bytes()
+        self._find_index()
+        self._load_index()
+        self._check_seek_table()
+        self._load_manifest()
+
+    def _read_at(self, offset, length):
+        self.file.seek(offset)
+        data = self.file.read(length)
+        if len(data) != length:
+            raise OSError(f"the file ends before byte {offset + length}")
+        return data
+
+    # Step 1: the first 29 bytes.
+
+    def _check_first_bytes(self):
+        first = self._read_at(0, min(29, self.size))
+        constant = EMPTY_FRAME + HEADER_START
+        require(first[:25] == constant[: len(first)], "envelope.unknown-magic", "the file is no Rosettar archive")
+        require(len(first) == 29, "envelope.truncated", "the file ends within its header")
+        require(
+            first[25] == 1, "envelope.unsupported-version", f"major version {first[25]} is not supported, only 1 is"
+        )
+        require(first[27:] == b"\0\0", "envelope.reserved", "reserved bytes of the header are not zero")
+        self.version = (first[25], first[26])
+
+    # Step 2: the place of the index ("Seek table").
+
+    def _find_index(self):
+        code = "seek-table.footer"
+        require(self.size >= 29 + 17, code, "the file has no room for a seek table")
+        footer = self._read_at(self.size - 9, 9)
+        require(footer[4:] == b"\0" + SEEK_FOOTER_MAGIC, code, "the file does not end in a seek table")
+        count = struct.unpack_from("<I", footer)[0]
+        self.table_offset = self.size - (8 * count + 17)
+        require(count > 0, code, "the seek table has no entry")
+        require(self.table_offset >= 29, code, f"the seek table has {count} entries, more than the file has room for")
+        head = SEEK_MAGIC + struct.pack("<I", 8 * count + 9)
+        require(self._read_at(self.table_offset, 8) == head, code, "the seek table has no header")
+        require(count <= self.limits["frames"], "limit.frames", f"the archive has {count} frames")
+        stored = struct.unpack("<I", self._read_at(self.size - 17, 4))[0]
+        fits = 48 <= stored <= self.table_offset - 29
+        require(fits, "seek-table.mismatch", f"the seek table says that the index has {stored} bytes")
+        self.index_offset = self.table_offset - stored
+
+    # Step 3: the index, rule by rule in the order of the table in "Index".
+
+    def _load_index(self):
+        limits = self.limits
+        size = self.table_offset - self.index_offset - 48
+        require(size <= limits["index-bytes"], "limit.index-bytes", f"the index has {size} bytes")
+        section = self._read_at(self.index_offset, size + 48)
+        body = section_body(section, b"INDX", "index.digest")
+        self.root = section[16:48]
+        self.index = index = decode(INDEX, body, "index.protobuf")
+        for digest in [index.manifest_digest, index.content_digest] + [s.digest for s in index.streams]:
+            require(len(digest) == 32, "index.protobuf", f"a digest has {len(digest)} bytes")
+        check_features(index.late_features)
+
+        # Frames.
+        code = "index.frames"
+        stored, decoded = index.frames.stored_sizes, index.frames.decoded_sizes
+        count = len(stored)
+        require(len(decoded) == count, code, "the columns of the frames differ in length")
+        require(len(index.frames.digests) == 32 * count, code, "the columns of the frames differ in length")
+        require(count <= limits["frames"], "limit.frames", f"the archive has {count} frames")
+        require(count >= 3, code, "the index has fewer than three frames")
+        require((stored[0], decoded[0]) == (9, 0), code, "frame 0 is not the empty frame")
+        require((stored[1], decoded[1]) == (20, 0), code, "frame 1 is not the header")
+        require(stored[2] >= 48 and decoded[2] == 0, code, "frame 2 is not the manifest")
+        for number in range(2, count):
+            s, d = stored[number], decoded[number]
+            fits = d <= MAX_CHUNK and s <= largest_frame(d) if d else s >= 48
+            require(fits, code, f"frame {number} has {s} bytes for {d} bytes of content")
+        pages = len(index.pages)
+        require(1 <= pages <= count - 3, code, f"{pages} pages cannot be among {count} frames")
+        require(not any(decoded[count - pages :]), code, "the last frames are not pages")
+        self.first_page = count - pages
+        require(decoded[self.first_page - 1] == 1024, code, "the frame before the pages does not end the tar")
+        require(any(decoded[: self.first_page - 1]), code, "there are fewer than two payload frames")
+
+        self.frame_offsets, self.chunk_offsets = [0], [0]  # where each frame begins in the file, each chunk in the tar
+        for s, d in zip(stored, decoded):
+            self.frame_offsets.append(self.frame_offsets[-1] + s)
+            self.chunk_offsets.append(self.chunk_offsets[-1] + d)
+        end = self.frame_offsets[-1]
+        require(
+            end == self.index_offset, "index.frame-gap", f"frames end at {end}, the index is at {self.index_offset}"
+        )
+        totals, tar_bytes = index.totals, self.chunk_offsets[-1]
+        right = totals.tar_bytes == tar_bytes and tar_bytes % 512 == 0
+        require(right, "index.totals", f"the tar has {tar_bytes} bytes, the totals say {totals.tar_bytes}")
+        require(tar_bytes <= limits["decoded-bytes"], "limit.decoded-bytes", f"the tar has {tar_bytes} bytes")
+
+        # Schemas and streams.
+        code, late = "index.streams", index.late_schema_frames
+        self.early_schemas = index.schema_count - len(late)
+        require(self.early_schemas >= 1, code, f"of {index.schema_count} Schemas, {len(late)} are late")
+        require(
+            index.schema_count <= limits["schemas"], "limit.schemas", f"the archive has {index.schema_count} Schemas"
+        )
+        require(all(a < b for a, b in zip(late, late[1:])), code, "late Schemas are not ascending")
+        first_payload = next(number for number, d in enumerate(decoded) if d)
+        for number in late:
+            between = first_payload < number < self.first_page - 1
+            require(between and decoded[number] == 0, code, f"frame {number} cannot be a late Schema")
+        check_streams(index.streams, limits)
+        before = 1
+        for number, stream in enumerate(index.streams):
+            require(before <= stream.schema < index.schema_count, code, f"stream {stream.name!r} has a wrong Schema")
+            before = stream.schema
+            if all(len(page.record_counts) == len(index.streams) for page in index.pages):  # else refused below
+                records = sum(page.record_counts[number] for page in index.pages)
+                require(
+                    records == stream.record_count, code, f"stream {stream.name!r} has {records} records in its pages"
+                )
+            agree = (stream.batch_count > 0) == (stream.record_count > 0)
+            require(agree, code, f"stream {stream.name!r} has batches without records, or records without")
+
+        # Pages.
+        code, offset = "index.pages", -1
+        for page in index.pages:
+            require(1 <= page.entry_count <= 4096, code, f"a page has {page.entry_count} entries")
+            require(1 <= page.decoded_size <= MAX_CHUNK, code, f"a page has {page.decoded_size} bytes")
+            follows = page.tar_offset > offset if offset >= 0 else page.tar_offset == 0
+            require(follows, code, f"a page begins at {page.tar_offset}, the page before it at {offset}")
+            offset = page.tar_offset
+            require(len(page.record_counts) == len(index.streams), code, "a page has too few or too many record counts")
+        size += sum(page.decoded_size for page in index.pages)
+        require(size <= limits["index-bytes"], "limit.index-bytes", f"index and pages have {size} bytes")
+        entries = sum(page.entry_count for page in index.pages)
+        require(entries <= limits["entries"], "limit.entries", f"the archive has {entries} entries")
+        counted = totals.files + totals.directories + totals.symlinks + totals.reserved_members
+        require(entries == counted, "index.totals", f"the pages have {entries} entries, the totals {counted}")
+        records = sum(stream.record_count for stream in index.streams)
+        require(records == totals.records, "index.totals", f"the streams have {records} records, not {totals.records}")
+        check_attributes(index.late_attributes)
+
+    # Step 4: the seek table as a whole.
+
+    def _check_seek_table(self):
+        frames = self.index.frames
+        sizes = list(zip(frames.stored_sizes, frames.decoded_sizes)) + [(self.table_offset - self.index_offset, 0)]
+        table = (
+            SEEK_MAGIC + struct.pack("<I", 8 * len(sizes) + 9) + b"".join(struct.pack("<II", *pair) for pair in sizes)
+        )
+        table += struct.pack("<I", len(sizes)) + b"\0" + SEEK_FOOTER_MAGIC
+        right = self.size - self.table_offset == len(table) and self._read_at(self.table_offset, len(table)) == table
+        require(right, "seek-table.mismatch", "the seek table differs from the index")
+
+    # Step 5: the manifest.
+
+    def _load_manifest(self):
+        stored = self.index.frames.stored_sizes
+        size = sum(stored[number] - 48 for number in [2, *self.index.late_schema_frames])
+        require(size <= self.limits["manifest-bytes"], "limit.manifest-bytes", f"the Schemas have {size} bytes")
+        section = self.read_frame(2)
+        body = section_body(section, b"MANI")
+        require(section[16:48] == self.index.manifest_digest, "index.manifest", "the index is of another manifest")
+        self.manifest = manifest = decode(MANIFEST, body, "manifest.protobuf")
+        check_features(manifest.required_features, self.index.late_features)
+        check_attributes(manifest.attributes)
+        check_attributes(self.index.late_attributes, manifest.attributes)
+        self.schemas = list(manifest.schemas)
+        require(self.schemas, "manifest.schemas", "the manifest has no Schema")
+        require(not self.schemas[0].streams, "manifest.schemas", "Schema 0 has streams")
+        count = len(self.schemas)
+        require(
+            count == self.early_schemas, "index.streams", f"the manifest has {count} Schemas, not {self.early_schemas}"
+        )
+        check_streams([stream for schema in self.schemas for stream in schema.streams], self.limits)
+        for number in range(count):
+            self._check_declarations(number)
+        items = sorted(manifest.attributes + self.index.late_attributes, key=lambda item: item.key.encode())
+        self.attributes = {item.key: item.value for item in items}
+        self.annotations = manifest.annotations + self.index.late_annotations
+
+    def _check_declarations(self, number):
+        """The streams of a Schema and the index's agree."""
+
+        def facts(stream):
+            return stream.name, stream.type, stream.schema_version
+
+        declared = [facts(stream) for stream in self.schemas[number].streams]
+        indexed = [facts(stream) for stream in self.index.streams if stream.schema == number]
+        require(declared == indexed, "index.streams", f"the streams of Schema {number} are not those of the index")
+
+    # Any frame: its digest comes first ("Index").
+
+    def read_frame(self, number):
+        frame = self._read_at(self.frame_offsets[number], self.index.frames.stored_sizes[number])
+        right = SHA256(frame).digest() == self.index.frames.digests[32 * number : 32 * number + 32]
+        require(right, "frame.digest", f"frame {number} does not match its digest")
+        return frame
+
+    # Step 6: the pages ("Entry table").
+
+    def page(self, number):
+        """The entries of one page."""
+        page, streams = self.index.pages[number], self.index.streams
+        body = section_body(self.read_frame(self.first_page + number), b"ENTR")
+        columns = decode(ENTRY_PAGE, decode_frame(body, page.decoded_size, "index.pages"), "entries.protobuf")
+
+        def check(condition, message):
+            require(condition, "entries.columns", f"page {number}: {message}")
+
+        count, kinds = len(columns.paths), columns.kinds
+        for name in ("kinds", "sizes", "modes", "mtimes", "nanoseconds"):
+            check(len(getattr(columns, name)) == count, f"{name} does not have {count} elements")
+        for kind in kinds:
+            require(FILE <= kind <= BATCH, "entries.kind", f"an entry has the unknown kind {kind}")
+        check(len(columns.targets) == kinds.count(SYMLINK), "targets has a wrong length")
+        with_content = sum(kind not in (DIRECTORY, SYMLINK) for kind in kinds)
+        check(len(columns.digests) == 32 * with_content, "digests has a wrong length")
+        check(len(columns.streams) == kinds.count(BATCH), "streams has a wrong length")
+        check(len(columns.record_counts) == kinds.count(BATCH), "record_counts has a wrong length")
+        entries, content = [], 0
+        targets, batch_streams, batch_records = map(iter, (columns.targets, columns.streams, columns.record_counts))
+        for row in zip(kinds, columns.paths, columns.sizes, columns.modes, columns.mtimes, columns.nanoseconds):
+            entry = Entry(*row)
+            check(entry.mode <= 0o777, "a mode has more than nine bits")
+            check(entry.nanoseconds <= 999_999_999, "nanoseconds make more than a second")
+            if entry.kind in (DIRECTORY, SYMLINK):
+                check(entry.size == 0, "a directory or symbolic link has content")
+            else:
+                entry.digest = columns.digests[content : content + 32]
+                content += 32
+            if entry.kind == SYMLINK:
+                check(entry.mode == 0o777, "a symbolic link has another mode than 0777")
+                entry.target = next(targets)
+            if entry.kind not in USER_KINDS:
+                facts = (entry.mode, entry.mtime, entry.nanoseconds)
+                check(facts == (0o644, 0, 0), "a reserved member has another mode or time")
+            if entry.kind == BATCH:
+                entry.stream, entry.records = next(batch_streams), next(batch_records)
+                check(entry.records >= 1, "a batch has no records")
+            entries.append(entry)
+        records, offset = [0] * len(streams), page.tar_offset
+        for entry in entries:
+            check_path(entry.path, self.limits)
+            check_reserved(entry, streams)
+            if entry.kind == SYMLINK:
+                check_target(entry.target, self.limits)
+            if entry.kind == BATCH:
+                records[entry.stream] += entry.records
+            entry.offset = offset
+            offset += len(entry.header()) + entry.size + entry.padding()
+        code, paths = "index.pages", sorted(entry.path.encode() for entry in entries if entry.kind in USER_KINDS)
+        require(count == page.entry_count, code, f"page {number} has {count} entries, not {page.entry_count}")
+        require(records == page.record_counts, code, f"page {number} has other record counts than the index")
+        ends = (paths[0], paths[-1]) if paths else (b"", b"")
+        right = ends == (page.least_path.encode(), page.greatest_path.encode())
+        require(right, code, f"page {number} has another least or greatest path")
+        last = number + 1 == len(self.index.pages)
+        end = self.index.totals.tar_bytes - 1024 if last else self.index.pages[number + 1].tar_offset
+        require(offset == end, code, f"the members of page {number} end at {offset}, not {end}")
+        return entries
+
+    def entries(self):
+        """All entries, reserved members included, after the checks that need the whole table."""
+        if self._entries is None:
+            entries = [entry for number in range(len(self.index.pages)) for entry in self.page(number)]
+            self._check_table(entries)
+            self._entries = entries
+        return self._entries
+
+    def _check_table(self, entries):
+        kinds = {}
+        for entry in entries:
+            if entry.kind in USER_KINDS:
+                require(entry.path not in kinds, "path.duplicate", f"path {entry.path!r} occurs twice")
+                kinds[entry.path] = entry.kind
+        for path in kinds:
+            at = path.find("/")
+            while at >= 0:
+                require(
+                    kinds.get(path[:at], DIRECTORY) == DIRECTORY, "path.parent", f"{path[:at]!r} is not a directory"
+                )
+                at = path.find("/", at + 1)
+
+        # "Reserved members".
+        code, index = "entries.reserved", self.index
+        schemas, described, batches, sizes = 0, set(), [0] * len(index.streams), [0] * len(index.streams)
+        for number, entry in enumerate(entries):
+            if number < self.early_schemas:
+                require(entry.kind == SCHEMA_MEMBER, code, "the manifest's Schemas do not open the tar")
+            if entry.kind == SCHEMA_MEMBER:
+                require(entry.schema == schemas, code, f"Schema {entry.schema} stands where {schemas} must")
+                schemas += 1
+            elif entry.kind == STREAM_MEMBER:
+                name = index.streams[entry.stream].name
+                require(entry.stream not in described, code, f"stream {name!r} has two descriptions")
+                require(index.streams[entry.stream].schema < schemas, code, f"stream {name!r} stands before its Schema")
+                described.add(entry.stream)
+            elif entry.kind == BATCH:
+                require(entry.stream in described, code, f"{entry.path!r} stands before the stream's description")
+                require(entry.batch == batches[entry.stream], code, f"{entry.path!r} is out of order")
+                batches[entry.stream] += 1
+                sizes[entry.stream] += entry.size
+        require(schemas == index.schema_count, code, f"{schemas} of {index.schema_count} Schemas are members")
+        require(len(described) == len(index.streams), code, "a stream has no description")
+
+        # What "Index" calls totals.
+        def count(*which):
+            return sum(entry.kind in which for entry in entries)
+
+        totals, reserved = index.totals, (SCHEMA_MEMBER, STREAM_MEMBER, BATCH)
+        found = (count(FILE), count(DIRECTORY), count(SYMLINK), count(*reserved))
+        stated = (totals.files, totals.directories, totals.symlinks, totals.reserved_members)
+        require(found == stated, "index.totals", f"the entries are {found}, the totals say {stated}")
+        found = sum(entry.size for entry in entries if entry.kind == FILE)
+        require(found == totals.file_bytes, "index.totals", f"files have {found} bytes, the totals {totals.file_bytes}")
+        for number, stream in enumerate(index.streams):
+            right = (batches[number], sizes[number]) == (stream.batch_count, stream.size)
+            require(right, "index.totals", f"stream {stream.name!r} has another size or number of batches")
+
+    # Step 7: payload frames, read where they are needed.
+
+    def read(self, entry):
+        """The content of one entry, checked."""
+        header = entry.header()
+        start = entry.offset + len(header)
+        end = start + entry.size + entry.padding()
+        if start == end:
+            data, chunk_start = b"", start
+        else:
+            number = bisect_right(self.chunk_offsets, start) - 1
+            chunk_start, data = self.chunk_offsets[number], b""
+            while self.chunk_offsets[number] < end:
+                size = self.index.frames.decoded_sizes[number]
+                data += decode_frame(self.read_frame(number), size) if size else b""
+                number += 1
+        held = data[max(0, entry.offset - chunk_start) : start - chunk_start]
+        require(held == header[len(header) - len(held) :], "tar.header", f"the header of {entry.path!r} differs")
+        content = data[start - chunk_start : start - chunk_start + entry.size]
+        padding = data[start - chunk_start + entry.size : end - chunk_start]
+        require(not any(padding), "tar.padding", f"the padding of {entry.path!r} is not zero")
+        if entry.kind not in (DIRECTORY, SYMLINK):
+            require(
+                SHA256(content).digest() == entry.digest, "entry.digest", f"{entry.path!r} does not match its digest"
+            )
+        return content
+
+    def records(self, name):
+        """The records of a stream, serialized."""
+        for entry in self.entries():
+            if entry.kind == BATCH and self.index.streams[entry.stream].name == name:
+                content, at = self.read(entry), 0
+                scanner = RecordScanner(self.limits["record-bytes"])
+                scanner.feed(content)
+                scanner.finish(entry.records)
+                while at < len(content):
+                    length, at = varint(content, at)
+                    yield content[at : at + length]
+                    at += length
+
+    # Verification: steps 6 to 8 for everything, in the order of the file.
+
+    def verify(self, write=None):
+        """Checks every rule. `write(entry, piece)` receives the content of files as it passes."""
+        del self.schemas[self.early_schemas :]  # the late ones are read again
+        for number in range(self.early_schemas):
+            self._check_schema(number)
+        entries = self.entries()
+        self.read_frame(0)
+        self.read_frame(1)
+        self._pieces = self._chunks({entry.schema: entry.offset for entry in entries if entry.kind == SCHEMA_MEMBER})
+        self._rest = b""
+        streams = [SHA256() for _ in self.index.streams]
+        for entry in entries:
+            header = entry.header()
+            require(b"".join(self._take(len(header))) == header, "tar.header", f"the header of {entry.path!r} differs")
+            digest, scanner = SHA256(), RecordScanner(self.limits["record-bytes"])
+            for piece in self._take(entry.size):
+                digest.update(piece)
+                if entry.kind == BATCH:
+                    streams[entry.stream].update(piece)
+                    scanner.feed(piece)
+                if write and entry.kind == FILE:
+                    write(entry, piece)
+            padding = b"".join(self._take(entry.padding()))
+            require(not any(padding), "tar.padding", f"the padding of {entry.path!r} is not zero")
+            if entry.kind not in (DIRECTORY, SYMLINK):
+                require(digest.digest() == entry.digest, "entry.digest", f"{entry.path!r} does not match its digest")
+            if entry.kind in (SCHEMA_MEMBER, STREAM_MEMBER):
+                right = entry.digest == SHA256(self._reserved_content(entry)).digest()
+                require(right, "entries.reserved", f"{entry.path!r} has another content than the manifest implies")
+            if entry.kind == BATCH:
+                scanner.finish(entry.records)
+        require(not self._rest, "tar.end", "the end of the tar does not stand alone in its frame")
+        require(not any(b"".join(self._take(1024))), "tar.end", "the tar does not end in zero bytes")
+        for stream, digest in zip(self.index.streams, streams):
+            require(
+                digest.digest() == stream.digest, "stream.digest", f"stream {stream.name!r} does not match its digest"
+            )
+        right = self.content_digest(entries) == self.index.content_digest
+        require(right, "content.digest", "the content digest is another")
+
+    def _chunks(self, schema_offsets):
+        """Decodes all payload frames in order, and checks the sections between them."""
+        for number in range(3, self.first_page):
+            frame, size = self.read_frame(number), self.index.frames.decoded_sizes[number]
+            if size:
+                yield decode_frame(frame, size)
+            elif number in self.index.late_schema_frames:  # step 8
+                schema = len(self.schemas)
+                self.schemas.append(decode(SCHEMA, section_body(frame, b"SCHM"), "manifest.protobuf"))
+                self._check_declarations(schema)
+                self._check_schema(schema)
+                at = self.chunk_offsets[number]
+                require(
+                    at == schema_offsets[schema], "section.misplaced", f"Schema {schema} does not precede its member"
+                )
+            else:
+                kind = section_kind(frame)
+                require(kind != b"SCHM", "index.streams", f"frame {number} is a Schema that the index does not list")
+                require(kind not in KNOWN_SECTIONS, "section.misplaced", f"section {kind!r} stands among the payload")
+                section_body(frame, kind)
+
+    def _take(self, count):
+        while count:
+            if not self._rest:
+                self._rest = next(self._pieces)
+            piece, self._rest = self._rest[:count], self._rest[count:]
+            count -= len(piece)
+            yield piece
+
+    def _check_schema(self, number):
+        names = message_names(self.schemas[number].descriptor_set)
+        if number == 0:
+            own = {"rosettar.v1.Manifest", "rosettar.v1.Index", "rosettar.v1.EntryPage"}
+            require(own <= names, "manifest.schemas", "Schema 0 does not define the messages of rosettar.v1")
+        for stream in self.schemas[number].streams:
+            require(stream.type in names, "schema.type", f"Schema {number} does not define {stream.type!r}")
+
+    def _reserved_content(self, entry):
+        if entry.kind == SCHEMA_MEMBER:
+            return self.schemas[entry.schema].descriptor_set
+        stream = self.index.streams[entry.stream]
+        return f"type {stream.type}\nschema {stream.schema:08}\nversion {stream.schema_version}\n".encode()
+
+    def content_digest(self, entries):
+        """ "Content digest"."""
+        user = sorted((entry for entry in entries if entry.kind in USER_KINDS), key=lambda entry: entry.path.encode())
+        digest = SHA256(b"rosettar.content.v1\n" + struct.pack("<I", len(user)))
+        for entry in user:
+            digest.update(lp(entry.path.encode()) + struct.pack("<BHQ", entry.kind, entry.mode, entry.size))
+            digest.update(lp(entry.target.encode()) + (entry.digest or bytes(32)))
+        digest.update(struct.pack("<I", len(self.index.streams)))
+        for stream in sorted(self.index.streams, key=lambda stream: stream.name.encode()):
+            digest.update(lp(stream.name.encode()) + lp(stream.type.encode()))
+            digest.update(struct.pack("<Q", stream.record_count) + stream.digest)
+        digest.update(struct.pack("<I", len(self.attributes)))
+        for key, value in self.attributes.items():
+            digest.update(lp(key.encode()) + lp(value.encode()))
+        digest.update(struct.pack("<I", len(self.annotations)))
+        for annotation in self.annotations:
+            digest.update(lp(annotation.type_url.encode()) + SHA256(annotation.value).digest())
+        return digest.digest()
+
+    def as_json(self):
+        """What the archive holds, in the form of the conformance vectors."""
+        streams = [
+            {"name": s.name, "type": s.type, "records": s.record_count, "sha256": s.digest.hex()}
+            for s in self.index.streams
+        ]
+        return {
+            "entries": [entry.as_json() for entry in self.entries() if entry.kind in USER_KINDS],
+            "streams": streams,
+            "attributes": self.attributes,
+            "root": self.root.hex(),
+            "content": self.index.content_digest.hex(),
+        }
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Extraction (FORMAT.md, "Extraction")
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+def extract(archive, directory):
+    """Verifies an archive and writes its entries to `directory`, which appears only once everything was right.
+
+    The work is done in a new directory beside it that only this user can enter. Parents of entries are never symbolic
+    links: no path continues the path of one (`path.parent`), and links are created last.
+    """
+    user = [entry for entry in archive.entries() if entry.kind in USER_KINDS]
+    for entry in user:
+        if entry.kind == SYMLINK:
+            require(is_inside(entry), "policy.link", f"{entry.path!r} leads outside, to {entry.target!r}")
+    directory = os.path.abspath(directory)
+    if os.path.islink(directory) or os.path.lexists(directory) and os.listdir(directory):
+        raise OSError(f"{directory} exists and is not an empty directory")
+    stage = tempfile.mkdtemp(prefix=".rosettar-", dir=os.path.dirname(directory))
+    writer = Extraction(os.path.join(stage, "root"))
+    try:
+        try:
+            for entry in user:
+                writer.make_directory(entry.path if entry.kind == DIRECTORY else os.path.dirname(entry.path))
+                if entry.kind == FILE:
+                    writer.make_file(entry)
+            archive.verify(writer.write)
+            writer.close()
+            for entry in user:
+                if entry.kind == SYMLINK:
+                    os.symlink(entry.target, writer.place(entry.path))
+            for entry in sorted(user, key=lambda entry: entry.path, reverse=True):  # children before parents
+                writer.set_facts(entry)
+        except OSError as error:
+            if error.errno in (errno.EEXIST, errno.ENAMETOOLONG, errno.EILSEQ, errno.EINVAL):
+                raise Refused(
+                    "policy.name", f"this host cannot hold a name, or takes it for another's: {error}"
+                ) from None
+            raise
+        os.rename(writer.root, directory)
+    finally:
+        writer.close()
+        for path, names, _ in os.walk(stage):
+            for name in names:
+                if not os.path.islink(os.path.join(path, name)):
+                    os.chmod(os.path.join(path, name), stat.S_IRWXU)
+        shutil.rmtree(stage)
+
+
+class Extraction:
+    """Creates each name exclusively, so that two names that the host takes for one are noticed."""
+
+    def __init__(self, root):
+        self.root, self.made, self.current, self.file = root, {""}, None, None
+        os.mkdir(root)
+
+    def place(self, path):
+        return os.path.join(self.root, *path.split("/"))
+
+    def make_directory(self, path):
+        if path not in self.made:
+            self.make_directory(os.path.dirname(path))
+            os.mkdir(self.place(path))
+            self.made.add(path)
+
+    def make_file(self, entry):
+        os.close(os.open(self.place(entry.path), os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+
+    def write(self, entry, piece):
+        if entry is not self.current:
+            self.close()
+            self.current, self.file = entry, open(self.place(entry.path), "ab")
+        self.file.write(piece)
+
+    def close(self):
+        if self.file:
+            self.file.close()
+
+    def set_facts(self, entry):
+        path, moment = self.place(entry.path), entry.mtime * 1_000_000_000 + entry.nanoseconds
+        if entry.kind != SYMLINK:
+            os.chmod(path, entry.mode)
+        try:
+            os.utime(path, ns=(moment, moment), follow_symlinks=False)
+        except OverflowError:
+            pass  # a time that this host cannot express; the format does not say what to do with it
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Command line
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+class Parser(argparse.ArgumentParser):
+    def error(self, message):
+        self.print_usage(sys.stderr)
+        self.exit(1, f"error: {message}\n")
+
+
+def parse_limit(text):
+    name, _, value = text.partition("=")
+    if name not in LIMITS or not value.isdigit():
+        raise argparse.ArgumentTypeError(f"limits are NAME=VALUE, names {', '.join(LIMITS)}")
+    return name, int(value)
+
+
+def main(arguments=None):
+    parser = Parser(description="Reads Rosettar archives.")
+    commands = parser.add_subparsers(dest="command", required=True, parser_class=Parser)
+    for name in ("list", "verify", "extract", "records"):
+        command = commands.add_parser(name)
+        command.add_argument("archive")
+        command.add_argument("--limit", action="append", type=parse_limit, default=[], metavar="NAME=VALUE")
+        if name == "records":
+            command.add_argument("stream")
+            command.add_argument("--hex", action="store_true")
+        else:
+            command.add_argument("--json", action="store_true")
+        if name == "extract":
+            command.add_argument("-C", dest="directory", required=True)
+    options = parser.parse_args(arguments)
+    as_json = getattr(options, "json", False)
+    try:
+        with open(options.archive, "rb") as file:
+            archive = Archive(file, dict(options.limit))
+            if options.command == "records":
+                if options.stream not in [stream.name for stream in archive.index.streams]:
+                    raise OSError(f"no stream {options.stream!r}")
+                for record in archive.records(options.stream):
+                    print(record.hex() if options.hex else base64.b64encode(record).decode())
+                return 0
+            if options.command == "verify":
+                archive.verify()
+            elif options.command == "extract":
+                extract(archive, options.directory)
+            contents = archive.as_json()
+    except Refused as error:
+        if as_json:
+            print(json.dumps({"code": error.code, "kind": error.kind, "message": error.message}))
+        else:
+            print(f"error: {error.code}: {error.message}", file=sys.stderr)
+        return 2
+    except OSError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    if as_json:
+        print(json.dumps(contents))
+    elif options.command == "list":
+        for entry in contents["entries"]:
+            arrow = f" -> {entry['target']}" if entry["target"] is not None else ""
+            print(f"{entry['kind']:9} {entry['mode']:04o} {entry['size']:>12} {entry['path']}{arrow}")
+        for stream in contents["streams"]:
+            print(f"stream {stream['name']}: {stream['records']} records of {stream['type']}")
+        for key, value in contents["attributes"].items():
+            print(f"attribute {key}: {value}")
+    else:
+        print(f"ok: root {contents['root']}, content {contents['content']}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

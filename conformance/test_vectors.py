@@ -1,0 +1,236 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Tests the vectors, the generator and the reader with each other and with other programs.
+
+python conformance/test_vectors.py [--all-bits]
+"""
+
+import contextlib
+import hashlib
+import io
+import json
+import os
+import shutil
+import stat
+import subprocess
+import sys
+import tarfile
+import tempfile
+import unicodedata
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE), str(HERE / "reader")]
+
+import rosettar_reader as reader  # noqa: E402
+
+import generate  # noqa: E402
+
+VECTORS = HERE / "vectors"
+COMPARED = ("entries", "streams", "attributes", "root", "content")
+
+
+class Report:
+    passed = failed = 0
+
+    def check(self, name, problem):
+        """Counts one test; `problem` is empty where it passed."""
+        if problem:
+            self.failed += 1
+            print(f"failed: {name}: {problem}")
+        else:
+            self.passed += 1
+
+
+def run(*arguments):
+    """Runs the reader's command line; returns its status and what it printed as JSON."""
+    out = io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(io.StringIO()):
+        status = reader.main([str(argument) for argument in arguments])
+    return status, json.loads(out.getvalue() or "null")
+
+
+def limit_arguments(facts):
+    return [part for name, value in facts.get("limits", {}).items() for part in ("--limit", f"{name}={value}")]
+
+
+def load_vectors():
+    vectors = []
+    for path in sorted(VECTORS.glob("*.json")):
+        facts = json.loads(path.read_text())
+        vectors.append((facts, path.with_suffix(".rtar")))
+    return vectors
+
+
+def test_generator(report):
+    made = generate.generate()
+    committed = {path.name: path.read_bytes() for path in VECTORS.iterdir()}
+    for name in sorted(made.keys() | committed.keys()):
+        same = made.get(name) == committed.get(name)
+        report.check(f"generate {name}", "" if same else "the generator makes something else than is committed")
+
+
+def test_verdicts(report, vectors):
+    for facts, path in vectors:
+        status, found = run("verify", path, "--json", *limit_arguments(facts))
+        if facts["expect"] == "accept":
+            wrong = f"refused: {found}" if status else ""
+            wrong = wrong or ", ".join(f"{key} is {found[key]}" for key in COMPARED if found[key] != facts[key])
+        else:
+            right = status == 2 and (found["code"], found["kind"]) == (facts["code"], facts["kind"])
+            wrong = "" if right else f"expected {facts['code']}, found {found}"
+        report.check(f"verify {facts['id']}", wrong)
+
+
+def test_single_entries(report, vectors):
+    """Reads each entry alone, last ones first, and all records."""
+    for facts, path in vectors:
+        if facts["expect"] == "reject":
+            continue
+        with open(path, "rb") as file:
+            archive, problem = reader.Archive(file), ""
+            for entry in reversed(archive.entries()):
+                content = archive.read(entry)
+                if entry.digest and hashlib.sha256(content).digest() != entry.digest:
+                    problem = f"{entry.path} has another content"
+            for stream in facts["streams"]:
+                if len(list(archive.records(stream["name"]))) != stream["records"]:
+                    problem = f"stream {stream['name']} has another number of records"
+        report.check(f"read {facts['id']}", problem)
+
+
+def test_extraction(report, vectors):
+    for facts, path in vectors:
+        with tempfile.TemporaryDirectory() as folder:
+            target = Path(folder) / "out"
+            status, found = run("extract", path, "--json", "-C", target, *limit_arguments(facts))
+            refusal = facts if facts["expect"] == "reject" else facts.get("extract")
+            if status == 2 and found["code"] == "policy.name":
+                problem = os.listdir(folder)  # this host cannot hold the names, which is no fault of the reader
+            elif refusal:
+                problem = "" if status == 2 and found["code"] == refusal["code"] else f"found {found}"
+                problem = problem or os.listdir(folder)
+            else:
+                problem = f"refused: {found}" if status else tree_problem(target, facts["entries"])
+                for base, names, _ in os.walk(folder):
+                    for name in names:
+                        os.chmod(os.path.join(base, name), 0o700)
+            report.check(f"extract {facts['id']}", problem)
+
+
+def tree_problem(root, entries):
+    for entry in entries:
+        path = root / entry["path"]
+        status = path.lstat()
+        kind = {stat.S_IFREG: "file", stat.S_IFDIR: "directory", stat.S_IFLNK: "symlink"}[stat.S_IFMT(status.st_mode)]
+        if kind != entry["kind"] or kind != "symlink" and stat.S_IMODE(status.st_mode) != entry["mode"]:
+            return f"{entry['path']} has another kind or mode"
+        if abs(entry["mtime"]) < 1 << 31:
+            if status.st_mtime_ns != entry["mtime"] * 1_000_000_000 + entry["nanoseconds"]:
+                return f"{entry['path']} has another time"
+        if kind == "symlink" and os.readlink(path) != entry["target"]:
+            return f"{entry['path']} has another target"
+        if kind == "file" and os.access(path, os.R_OK):
+            if hashlib.sha256(path.read_bytes()).hexdigest() != entry["sha256"]:
+                return f"{entry['path']} has another content"
+    return ""
+
+
+def refuses(data):
+    try:
+        reader.Archive(io.BytesIO(data)).verify()
+    except reader.Refused:
+        return True
+    return False
+
+
+def test_damage(report):
+    """Every truncation of the empty archive is refused, and every flip of one bit of a sample."""
+    data = (VECTORS / "empty.rtar").read_bytes()
+    taken = [length for length in range(len(data)) if not refuse_cut(data[:length])]
+    report.check("truncations", f"accepted at {taken}" if taken else "")
+    step = 1 if "--all-bits" in sys.argv else 13
+    taken = []
+    for bit in range(0, 8 * len(data), step):
+        damaged = bytearray(data)
+        damaged[bit // 8] ^= 1 << bit % 8
+        if not refuses(bytes(damaged)):
+            taken.append(bit)
+    report.check("flipped bits", f"accepted at {taken}" if taken else "")
+
+
+def refuse_cut(data):
+    """Like `refuses`; a file that is cut off has lost its seek table, at the latest."""
+    try:
+        reader.Archive(io.BytesIO(data))
+    except reader.Refused as error:
+        return error.code == ("envelope.truncated" if len(data) < 29 else "seek-table.footer")
+    return False
+
+
+def test_tarfile(report, vectors):
+    types = {tarfile.REGTYPE: "file", tarfile.DIRTYPE: "directory", tarfile.SYMTYPE: "symlink"}
+    for facts, path in vectors:
+        if facts["expect"] == "reject":
+            continue
+        problem, names = "", []
+        with tarfile.open(fileobj=io.BytesIO(reader.zstd.decompress(path.read_bytes()))) as tar:
+            members = [member for member in tar if not member.name.startswith(".rosettar/")]
+            for member, entry in zip(members, facts["entries"]):
+                found = (member.name, types[member.type], member.size, member.mode, float(member.mtime))
+                stated = tuple(entry[key] for key in ("path", "kind", "size", "mode")) + (float(entry["mtime"]),)
+                if found != stated or member.issym() and member.linkname != entry["target"]:
+                    problem = f"{found} instead of {stated}"
+                elif member.isfile() and hashlib.sha256(tar.extractfile(member).read()).hexdigest() != entry["sha256"]:
+                    problem = f"{member.name} has another content"
+                names.append(member.name)
+        if not problem and (len(members) != len(facts["entries"])):
+            problem = f"{len(members)} entries instead of {len(facts['entries'])}"
+        report.check(f"tarfile {facts['id']}", problem)
+
+
+def test_programs(report, vectors):
+    """zstd, GNU tar and bsdtar list what the vectors say, as far as they are installed."""
+    commands = {"zstd": ["-q", "-t"], "tar": ["--quoting-style=literal", "-tf", "-"], "bsdtar": ["-tf", "-"]}
+    for program, arguments in commands.items():
+        if not shutil.which(program):
+            print(f"skipped: {program}: {program} not found")
+            continue
+        if program == "tar" and b"GNU" not in subprocess.run(["tar", "--version"], capture_output=True).stdout:
+            print("skipped: tar: GNU tar not found")
+            continue
+        for facts, path in vectors:
+            if facts["expect"] == "reject":
+                continue
+            data = path.read_bytes()
+            data = reader.zstd.decompress(data) if program == "tar" else data
+            environment = os.environ | {"LC_ALL": "C.UTF-8"}
+            done = subprocess.run([program, *arguments], input=data, capture_output=True, env=environment)
+            problem = done.stderr.decode(errors="replace") if done.returncode or done.stderr else ""
+            if not problem and program != "zstd":
+                names = done.stdout.decode().splitlines()
+                if program == "bsdtar":  # it escapes backslashes and composes what it prints
+                    names = [name.replace("\\\\", "\\") for name in names]
+                names = [name for name in names if not name.startswith(".rosettar/")]
+                stated = [entry["path"] + "/" * (entry["kind"] == "directory") for entry in facts["entries"]]
+                if program == "bsdtar":
+                    names, stated = ([unicodedata.normalize("NFC", n) for n in some] for some in (names, stated))
+                problem = "" if names == stated else f"lists {names}"
+            report.check(f"{program} {facts['id']}", problem)
+
+
+def main():
+    report, vectors = Report(), load_vectors()
+    test_generator(report)
+    test_verdicts(report, vectors)
+    test_single_entries(report, vectors)
+    test_extraction(report, vectors)
+    test_damage(report)
+    test_tarfile(report, vectors)
+    test_programs(report, vectors)
+    print(f"{report.passed} passed, {report.failed} failed")
+    return 1 if report.failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
