@@ -112,6 +112,11 @@ impl Error {
         self.0.code.id
     }
 
+    /// The code as a value, to make another error with.
+    pub(crate) fn kept_code(&self) -> Code {
+        self.0.code
+    }
+
     /// What was expected, what was found, and what to do; without offset, entry and source.
     pub fn message(&self) -> &str {
         &self.0.message
@@ -250,7 +255,7 @@ codes! {
     /// Stream declarations or totals disagree with the Schemas or the entries.
     INDEX_STREAMS = Malformed "index.streams";
     /// The manifest is not the one that the index commits to.
-    INDEX_MANIFEST = Malformed "index.manifest";
+    INDEX_MANIFEST = Integrity "index.manifest";
 
     // The manifest: FORMAT.md, "Manifest".
     /// The manifest's or a schema section's body is not the message it must be.

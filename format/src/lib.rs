@@ -2,7 +2,9 @@
 #![forbid(unsafe_code)]
 
 pub mod digest;
+mod dispatch;
 pub mod error;
+mod extract;
 mod frame;
 pub mod io;
 pub mod limits;
@@ -12,16 +14,22 @@ mod parallel;
 pub mod path;
 #[allow(missing_docs)]
 mod proto;
+pub mod read;
 pub mod record;
 pub mod schema;
 mod tar;
 mod v1;
+mod verify;
 mod wire;
 pub mod write;
 
 pub use digest::Digest;
+pub use dispatch::{open, open_path};
 pub use error::{Error, ErrorKind, Result};
+pub use extract::{ExtractOptions, ExtractReport};
 pub use limits::Limits;
 pub use monitor::Monitor;
 pub use path::EntryPath;
+pub use read::{Archive, ReadOptions};
+pub use verify::VerifyOptions;
 pub use write::{NewEntry, RecordType, StreamId, WriteOptions, Writer};

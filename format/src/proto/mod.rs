@@ -9,3 +9,8 @@ pub use v1::*;
 
 /// The descriptor set of `rosettar.v1`: what Schema 0 holds in every archive that this crate writes.
 pub const DESCRIPTOR_SET: &[u8] = include_bytes!("rosettar.v1.binpb");
+
+/// The full names of the messages that Schema 0 must define.
+pub const MANIFEST: &str = "rosettar.v1.Manifest";
+pub const INDEX: &str = "rosettar.v1.Index";
+pub const ENTRY_PAGE: &str = "rosettar.v1.EntryPage";

@@ -72,13 +72,7 @@ impl Indexed {
         }
 
         let place = index.frames[v1::OPENING_FRAMES - 1];
-        if u64::from(place.stored) > limits.manifest_bytes.saturating_add(section::HEAD_LEN as u64) {
-            return Err(Error::new(
-                code::LIMIT_MANIFEST_BYTES,
-                format!("a manifest section of {} bytes exceeds the limit manifest-bytes of {}", place.stored, limits.manifest_bytes),
-            )
-            .with_offset(place.offset));
-        }
+        check_manifest_bytes(&index, limits.manifest_bytes)?;
         let range = place.offset as usize..place.offset as usize + place.stored as usize;
         let read;
         let frame = match head.get(range) {
@@ -123,15 +117,15 @@ impl Indexed {
     pub(crate) fn decode_chunk(&self, number: usize) -> Result<Vec<u8>> {
         let place = &self.index.frames[number];
         let frame = self.frame(number)?;
-        let chunk = self.decode(&frame, place.offset)?;
-        if chunk.len() as u64 != u64::from(place.decoded) {
+        let declared = frame::parse_header(&frame).map_err(|e| e.with_offset(place.offset))?.content_size;
+        if declared != place.decoded {
             return Err(Error::new(
                 code::FRAME_SIZE,
-                format!("a frame decodes to {} bytes: expected {}, as the index says", chunk.len(), place.decoded),
+                format!("a frame decodes to {declared} bytes: expected {}, as the index says", place.decoded),
             )
             .with_offset(place.offset));
         }
-        Ok(chunk)
+        self.decode(&frame, place.offset)
     }
 
     /// As [`decode_chunk`](Self::decode_chunk), kept for whoever asks next.
@@ -234,15 +228,6 @@ impl Indexed {
         let frame_number = self.index.late_schema_frames[late] as usize;
         let place = &self.index.frames[frame_number];
         let limits = &self.options.limits;
-        // All late schema sections and the manifest count together.
-        let earlier = self.index.late_schema_frames[..=late].iter().map(|frame| self.index.frames[*frame as usize].stored);
-        let manifest = self.index.frames[v1::OPENING_FRAMES - 1].stored;
-        let bodies = earlier.chain([manifest]).map(|stored| u64::from(stored) - section::HEAD_LEN as u64).sum::<u64>();
-        if bodies > limits.manifest_bytes {
-            let message =
-                format!("manifest and schemas of {bodies} bytes exceed the limit manifest-bytes of {}", limits.manifest_bytes);
-            return Err(Error::new(code::LIMIT_MANIFEST_BYTES, message).with_offset(place.offset));
-        }
         let frame = self.frame(frame_number)?;
         let body = section::open(&frame, section::SCHM, place.offset)?;
         let schema = SchemaBody::decode(body, number, limits).map_err(|e| e.with_offset(place.offset))?;
@@ -261,10 +246,6 @@ fn read_tail(source: &dyn ReadAt, size: u64, options: &ReadOptions) -> Result<(I
     let mut tail = read_range(source, tail_at, (size - tail_at) as u32)?;
     let footer = &tail[tail.len().saturating_sub(seek_table::FOOTER_LEN)..];
     let rows = seek_table::parse_footer(footer, size)?;
-    if u64::from(rows) > limits.frames {
-        let message = format!("{rows} frames exceed the limit frames of {}", limits.frames);
-        return Err(Error::new(code::LIMIT_FRAMES, message));
-    }
     let table_len = seek_table::stored_len(u64::from(rows));
     let first_len = prefix::LEN as u64;
     let Some(table_at) = size.checked_sub(table_len).filter(|at| *at >= first_len && rows > 0) else {
@@ -273,6 +254,10 @@ fn read_tail(source: &dyn ReadAt, size: u64, options: &ReadOptions) -> Result<(I
             format!("the footer announces a seek table of {rows} rows: expected at least one, and no more than the file holds"),
         ));
     };
+    if u64::from(rows) > limits.frames {
+        let message = format!("{rows} frames exceed the limit frames of {}", limits.frames);
+        return Err(Error::new(code::LIMIT_FRAMES, message));
+    }
     // The last row, which says how long the index is, stands right before the footer, so it is at hand already.
     let row_at = tail.len() - seek_table::FOOTER_LEN - seek_table::ROW_LEN;
     let last_row = *tail[row_at..].first_chunk().expect("a row before the footer");
@@ -349,6 +334,18 @@ fn check_schemas(index: &Index, manifest: &ManifestBody) -> Result<()> {
     let repeated = index.streams.iter().map(|stream| &stream.declaration).filter(|stream| stream.schema < first_late);
     if !declared.eq(repeated) {
         return Err(streams_differ(index.offset));
+    }
+    Ok(())
+}
+
+/// Checks the size of the manifest and of all late Schemas together.
+fn check_manifest_bytes(index: &Index, limit: u64) -> Result<()> {
+    let manifest = index.frames[v1::OPENING_FRAMES - 1];
+    let late = index.late_schema_frames.iter().map(|frame| index.frames[*frame as usize]);
+    let bytes = late.chain([manifest]).map(|frame| u64::from(frame.stored) - section::HEAD_LEN as u64).sum::<u64>();
+    if bytes > limit {
+        let message = format!("a manifest and schemas of {bytes} bytes exceed the limit manifest-bytes of {limit}");
+        return Err(Error::new(code::LIMIT_MANIFEST_BYTES, message).with_offset(manifest.offset));
     }
     Ok(())
 }

@@ -82,7 +82,7 @@ fn row(entry: &Entry) -> Vec<u8> {
     };
     let target = entry.target.as_ref().map_or("", |target| target.as_str());
     let mut row = Vec::with_capacity(entry.path.as_str().len() + target.len() + 51);
-    let mut text = |row: &mut Vec<u8>, text: &str| {
+    let text = |row: &mut Vec<u8>, text: &str| {
         row.extend_from_slice(&(text.len() as u32).to_le_bytes());
         row.extend_from_slice(text.as_bytes());
     };

@@ -1,6 +1,9 @@
 //! A count of what a message holds, made on the wire before the message is decoded, so that memory is bounded by what
 //! the format allows and never by what the bytes announce (FORMAT.md, "Limits").
 
+/// The deepest nesting that protobuf libraries, prost among them, take.
+const MAX_NESTING: u32 = 100;
+
 /// Which fields of a message hold what; the others are only counted.
 pub(super) struct Shape {
     /// Repeated numbers, packed.
@@ -26,10 +29,19 @@ pub(super) fn tally(bytes: &[u8], shape: &Shape) -> Option<Tally> {
 }
 
 fn add(mut bytes: &[u8], shape: &Shape, tally: &mut Tally) -> Option<()> {
+    // Groups occur in no message of rosettar.v1; unknown ones are passed over, as deep as protobuf libraries go.
+    let mut groups = 0;
     while !bytes.is_empty() {
         let key = varint(&mut bytes)?;
         let field = u32::try_from(key >> 3).ok()?;
         match key & 7 {
+            3 => {
+                groups += 1;
+                if groups > MAX_NESTING {
+                    return None;
+                }
+            }
+            4 if groups > 0 => groups -= 1,
             0 => {
                 varint(&mut bytes)?;
                 tally.numbers += 1;
@@ -47,17 +59,19 @@ fn add(mut bytes: &[u8], shape: &Shape, tally: &mut Tally) -> Option<()> {
                 let content = bytes.get(..len)?;
                 bytes = &bytes[len..];
                 tally.fields += 1;
+                if groups > 0 {
+                    continue;
+                }
                 if shape.packed.contains(&field) {
                     tally.numbers += content.iter().filter(|byte| **byte < 0x80).count() as u64;
                 } else if let Some((_, nested)) = shape.nested.iter().find(|(number, _)| *number == field) {
                     add(content, nested, tally)?;
                 }
             }
-            // No message of rosettar.v1 has groups, and unknown ones are not worth their risk.
             _ => return None,
         }
     }
-    Some(())
+    (groups == 0).then_some(())
 }
 
 fn varint(bytes: &mut &[u8]) -> Option<u64> {
@@ -90,6 +104,31 @@ mod tests {
         for len in [1, 3, 5, bytes.len() - 1] {
             assert_eq!(tally(&bytes[..len], &OUTER), None, "{len}");
         }
-        assert_eq!(tally(&[0x0B], &OUTER), None, "a group");
+        assert_eq!(tally(&[0x0B], &OUTER), None, "a group without its end");
+        assert_eq!(tally(&[0x0B, 0x08, 1, 0x0C], &OUTER), Some(Tally { fields: 0, numbers: 1 }));
+        let deep = [[0x0B].repeat(50_000), [0x0C].repeat(50_000)].concat();
+        assert_eq!(tally(&deep, &OUTER), None);
+    }
+
+    /// The shapes that the messages of rosettar.v1 are counted by are those of their descriptors.
+    #[test]
+    fn shapes_are_those_of_the_descriptors() {
+        let pool = crate::schema::build_pool(crate::proto::DESCRIPTOR_SET).unwrap();
+        for (name, shape) in super::super::shapes() {
+            agrees(&pool.get_message_by_name(name).unwrap(), shape);
+        }
+    }
+
+    fn agrees(message: &prost_reflect::MessageDescriptor, shape: &Shape) {
+        for field in message.fields() {
+            let numeric = field.is_list() && field.is_packed();
+            assert_eq!(shape.packed.contains(&field.number()), numeric, "{}", field.full_name());
+            let nested = shape.nested.iter().find(|(number, _)| *number == field.number());
+            match (field.kind(), nested) {
+                (prost_reflect::Kind::Message(inner), Some((_, shape))) => agrees(&inner, shape),
+                (prost_reflect::Kind::Message(_), None) => assert!(!field.is_list(), "{}", field.full_name()),
+                (_, nested) => assert!(nested.is_none(), "{}", field.full_name()),
+            }
+        }
     }
 }

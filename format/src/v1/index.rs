@@ -21,6 +21,16 @@ use crate::wire::{prefix, section, seek_table};
 /// The most entries in a page.
 const MAX_PAGE_ENTRIES: u32 = super::page::MAX_ENTRIES as u32;
 
+const FLAT: Shape = Shape { packed: &[], nested: &[] };
+const FRAMES: Shape = Shape { packed: &[1, 2], nested: &[] };
+const PAGE: Shape = Shape { packed: &[4], nested: &[] };
+const INDEX: Shape =
+    Shape { packed: &[3], nested: &[(5, &FLAT), (6, &FLAT), (7, &FLAT), (10, &FRAMES), (11, &PAGE)] };
+
+/// The shape by which an index is counted, for the test that compares it with the descriptor.
+#[cfg(test)]
+pub(super) const SHAPES: [(&str, &Shape); 1] = [("rosettar.v1.Index", &INDEX)];
+
 /// The index of an archive, found consistent in itself.
 #[derive(Debug)]
 pub(crate) struct Index {
@@ -177,8 +187,9 @@ impl Index {
         let late = &message.late_schema_frames;
         check_late_schemas(message.schema_count, late, &frames, message.pages.len())?;
         check_schema_count(u64::from(message.schema_count), limits)?;
-        let streams = stream_list(message.streams, stream_digests, message.schema_count, &message.pages, limits)?;
+        let streams = stream_list(message.streams, stream_digests, message.schema_count, limits)?;
         let pages = page_list(message.pages, streams.len(), &frames, tar_bytes)?;
+        check_record_counts(&streams, &pages)?;
         check_totals(&totals, &streams, &pages, limits)?;
         let page_bytes: u64 = pages.iter().map(|page| u64::from(page.decoded_size)).sum();
         check_size(body.len() as u64 + page_bytes, limits)?;
@@ -220,10 +231,6 @@ impl Index {
 }
 
 fn decode(body: &[u8], limits: &Limits) -> Result<proto::Index> {
-    const FLAT: Shape = Shape { packed: &[], nested: &[] };
-    const FRAMES: Shape = Shape { packed: &[1, 2], nested: &[] };
-    const PAGE: Shape = Shape { packed: &[4], nested: &[] };
-    const INDEX: Shape = Shape { packed: &[3], nested: &[(5, &FLAT), (6, &FLAT), (7, &FLAT), (9, &FRAMES), (11, &PAGE)] };
     check_size(body.len() as u64, limits)?;
     let malformed = || Error::new(code::INDEX_PROTOBUF, "the body of the index is no rosettar.v1.Index");
     let found = tally(body, &INDEX).ok_or_else(malformed)?;
@@ -311,7 +318,6 @@ fn stream_list(
     streams: Vec<proto::StreamTotals>,
     digests: Vec<Digest>,
     schemas: u32,
-    pages: &[proto::Page],
     limits: &Limits,
 ) -> Result<Vec<StreamInfo>> {
     let mut list: Vec<StreamInfo> = Vec::with_capacity(streams.len());
@@ -330,14 +336,6 @@ fn stream_list(
                 declaration.name,
                 declaration.schema,
                 schemas.saturating_sub(1)
-            )));
-        }
-        let counts = pages.iter().map(|page| page.record_counts.get(list.len()).copied().unwrap_or_default());
-        let records = counts.fold(0u64, u64::saturating_add);
-        if records != stream.record_count || (records == 0) != (stream.batch_count == 0) {
-            return Err(streams_fault(format!(
-                "stream {} has {} records in {} batches: expected {records}, as its pages say",
-                declaration.name, stream.record_count, stream.batch_count
             )));
         }
         list.push(StreamInfo {
@@ -379,9 +377,29 @@ fn page_list(pages: Vec<proto::Page>, streams: usize, frames: &[FramePlace], tar
     Ok(list)
 }
 
+/// Holds each stream's number of records against what the pages say.
+fn check_record_counts(streams: &[StreamInfo], pages: &[PagePlace]) -> Result<()> {
+    for (number, stream) in streams.iter().enumerate() {
+        let records = pages.iter().fold(0u64, |sum, page| sum.saturating_add(page.record_counts[number]));
+        if records != stream.records || (records == 0) != (stream.batches == 0) {
+            return Err(streams_fault(format!(
+                "stream {} has {} records in {} batches: expected {records} records, as its pages say",
+                stream.name(),
+                stream.records,
+                stream.batches
+            )));
+        }
+    }
+    Ok(())
+}
+
 fn check_totals(totals: &Totals, streams: &[StreamInfo], pages: &[PagePlace], limits: &Limits) -> Result<()> {
     let entries = pages.last().map_or(0, |page| page.first_entry + u64::from(page.entry_count));
     let records = streams.iter().fold(0u64, |sum, stream| sum.saturating_add(stream.records));
+    if entries > limits.entries {
+        let message = format!("{entries} entries exceed the limit entries of {}", limits.entries);
+        return Err(fault(code::LIMIT_ENTRIES, message));
+    }
     if totals.entries() != entries || totals.records != records {
         return Err(fault(
             code::INDEX_TOTALS,
@@ -391,10 +409,6 @@ fn check_totals(totals: &Totals, streams: &[StreamInfo], pages: &[PagePlace], li
                 totals.records
             ),
         ));
-    }
-    if entries > limits.entries {
-        let message = format!("{entries} entries exceed the limit entries of {}", limits.entries);
-        return Err(fault(code::LIMIT_ENTRIES, message));
     }
     Ok(())
 }

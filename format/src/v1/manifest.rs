@@ -16,6 +16,14 @@ const MAX_FIELDS: u64 = 1 << 20;
 /// The longest full name of a message type.
 const MAX_TYPE_NAME: usize = 1024;
 
+const FLAT: Shape = Shape { packed: &[], nested: &[] };
+const SCHEMA: Shape = Shape { packed: &[], nested: &[(2, &FLAT)] };
+const MANIFEST: Shape = Shape { packed: &[], nested: &[(4, &FLAT), (5, &FLAT), (6, &SCHEMA)] };
+
+/// The shapes by which messages are counted, for the test that compares them with the descriptors.
+#[cfg(test)]
+pub(super) const SHAPES: [(&str, &Shape); 2] = [("rosettar.v1.Manifest", &MANIFEST), ("rosettar.v1.Schema", &SCHEMA)];
+
 /// The body of a manifest, checked by itself.
 #[derive(Clone, Debug)]
 pub(crate) struct ManifestBody {
@@ -36,10 +44,6 @@ impl ManifestBody {
     /// # Errors
     /// `limit.manifest-bytes`, `manifest.*`, `limit.schemas`, `limit.streams`, `feature.unknown`.
     pub(crate) fn decode(body: &[u8], limits: &Limits, known_features: &[String]) -> Result<Self> {
-        const STREAMS: Shape = Shape { packed: &[], nested: &[] };
-        const SCHEMA: Shape = Shape { packed: &[], nested: &[(2, &STREAMS)] };
-        const PAIR: Shape = Shape { packed: &[], nested: &[] };
-        const MANIFEST: Shape = Shape { packed: &[], nested: &[(4, &PAIR), (5, &PAIR), (6, &SCHEMA)] };
         check_size(body, limits)?;
         let message: proto::Manifest = decode(body, &MANIFEST, "the manifest is no rosettar.v1.Manifest")?;
         check_features(&message.required_features, &[], known_features)?;
@@ -91,8 +95,6 @@ impl SchemaBody {
     /// # Errors
     /// `limit.manifest-bytes`, `manifest.protobuf`, `manifest.streams`, `limit.streams`.
     pub(crate) fn decode(body: &[u8], number: u32, limits: &Limits) -> Result<Self> {
-        const STREAMS: Shape = Shape { packed: &[], nested: &[] };
-        const SCHEMA: Shape = Shape { packed: &[], nested: &[(2, &STREAMS)] };
         check_size(body, limits)?;
         let schema = Self::check(number, decode(body, &SCHEMA, "a schema section is no rosettar.v1.Schema")?)?;
         check_streams(schema.streams.iter(), limits)?;

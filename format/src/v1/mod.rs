@@ -20,3 +20,9 @@ pub(crate) const MAJOR: u8 = 1;
 pub(crate) const MINOR: u8 = 0;
 /// The frames before the first that may be payload: the empty frame, the header, the manifest.
 pub(crate) const OPENING_FRAMES: usize = 3;
+
+/// Every shape by which a message is counted before it is decoded.
+#[cfg(test)]
+fn shapes() -> impl Iterator<Item = (&'static str, &'static guard::Shape)> {
+    manifest::SHAPES.into_iter().chain(index::SHAPES).chain(page::SHAPES)
+}

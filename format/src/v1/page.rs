@@ -18,6 +18,12 @@ pub(crate) const MAX_ENTRIES: usize = 4096;
 /// path and target have at most 4 096 bytes each, can exceed it.
 const CLOSE_AT: usize = 4 << 20;
 
+const PAGE: Shape = Shape { packed: &[2, 3, 4, 5, 6, 9, 10], nested: &[] };
+
+/// The shape by which a page is counted, for the test that compares it with the descriptor.
+#[cfg(test)]
+pub(super) const SHAPES: [(&str, &Shape); 1] = [("rosettar.v1.EntryPage", &PAGE)];
+
 /// A page, decoded and checked.
 #[derive(Debug)]
 pub(crate) struct Page {
@@ -55,7 +61,6 @@ impl Page {
     /// # Errors
     /// `entries.*`, `path.*`, `index.pages`, and the limits on paths.
     pub(crate) fn decode(bytes: &[u8], place: &PagePlace, limits: &Limits) -> Result<Self> {
-        const PAGE: Shape = Shape { packed: &[2, 3, 4, 5, 6, 9, 10], nested: &[] };
         let malformed = || Error::new(code::ENTRIES_PROTOBUF, "a page of the entry table is no rosettar.v1.EntryPage");
         let found = tally(bytes, &PAGE).ok_or_else(malformed)?;
         // Eight columns of numbers, and two of strings; unknown fields of later versions have room.
@@ -91,7 +96,11 @@ impl Page {
         for Placed { entry, .. } in &self.entries {
             let Some(stream) = entry.stream else { continue };
             let Some(count) = counts.get_mut(stream as usize) else {
-                return Err(columns(format!("a batch of stream {stream}: expected less than {}", place.record_counts.len())));
+                return Err(Error::new(
+                    code::ENTRIES_RESERVED,
+                    format!("a batch of stream {stream}: expected less than {}", place.record_counts.len()),
+                )
+                .with_entry(entry.path.as_str()));
             };
             *count = count.saturating_add(entry.records);
         }
@@ -172,7 +181,11 @@ impl Columns {
             let content_at = at.checked_add(tar::header_len(&entry));
             let end = tar::member_len(&entry).and_then(|len| at.checked_add(len));
             let (Some(content_at), Some(end)) = (content_at, end) else {
-                return Err(columns(format!("a size of {size} bytes")).with_entry(entry.path.as_str()));
+                return Err(Error::new(
+                    code::INDEX_PAGES,
+                    format!("a content of {size} bytes reaches past the end of any tar"),
+                )
+                .with_entry(entry.path.as_str()));
             };
             placed.push(Placed { entry, header_at: at, content_at });
             at = end;

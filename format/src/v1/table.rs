@@ -16,6 +16,10 @@ type PathId = [u8; 16];
 pub(crate) struct TableCheck {
     paths: PathCheck,
     streams: Vec<StreamState>,
+    /// The digest of each Schema's descriptor set, where the caller knows it.
+    schemas: Vec<Option<Digest>>,
+    /// Where in the tar the late Schemas' sections stand.
+    late_at: Vec<u64>,
     late_from: u32,
     schemas_seen: u32,
     totals: Totals,
@@ -31,11 +35,14 @@ struct StreamState {
 }
 
 impl TableCheck {
-    pub(crate) fn new(index: &Index) -> Self {
+    pub(crate) fn new(index: &Index, schemas: Vec<Option<Digest>>) -> Self {
+        let late_at = index.late_schema_frames.iter().map(|frame| index.frames[*frame as usize].tar_offset).collect();
         let streams = index.streams.iter().map(|stream| StreamState::new(&stream.declaration)).collect();
         Self {
             paths: PathCheck::default(),
             streams,
+            schemas,
+            late_at,
             late_from: index.first_late_schema(),
             schemas_seen: 0,
             totals: Totals::default(),
@@ -45,7 +52,7 @@ impl TableCheck {
     /// Takes in the next entry, which is number `number` of the table.
     ///
     /// # Errors
-    /// `path.duplicate`, `path.parent`, `entries.reserved`.
+    /// `path.duplicate`, `path.parent`, `entries.reserved`, `section.misplaced`.
     pub(crate) fn entry(&mut self, number: u64, placed: &Placed) -> Result<()> {
         let entry = &placed.entry;
         self.paths.entry(entry)?;
@@ -62,19 +69,31 @@ impl TableCheck {
             (EntryKind::Symlink, _) => self.totals.symlinks += 1,
             (_, parsed) => {
                 self.totals.reserved_members += 1;
-                self.reserved_member(entry, parsed)?;
+                self.reserved_member(placed, parsed)?;
             }
         }
         Ok(())
     }
 
-    fn reserved_member(&mut self, entry: &Entry, parsed: Option<Reserved>) -> Result<()> {
+    fn reserved_member(&mut self, placed: &Placed, parsed: Option<Reserved>) -> Result<()> {
+        let entry = &placed.entry;
         let path = entry.path.as_str();
         let fault = |message: String| Err(reserved(path, message));
         match parsed {
             Some(Reserved::Schema(number)) => {
                 if number != self.schemas_seen {
                     return fault(format!("expected the descriptor set of Schema {}", self.schemas_seen));
+                }
+                if let Some(late) = number.checked_sub(self.late_from)
+                    && self.late_at.get(late as usize) != Some(&placed.header_at)
+                {
+                    let message = "it does not directly follow the section of its Schema";
+                    return Err(Error::new(code::SECTION_MISPLACED, message).with_entry(path));
+                }
+                if let Some(Some(expected)) = self.schemas.get(number as usize)
+                    && *expected != entry.digest
+                {
+                    return fault("its content is not the descriptor set of its Schema".into());
                 }
                 self.schemas_seen += 1;
             }

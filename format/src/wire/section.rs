@@ -88,7 +88,9 @@ pub fn open(frame: &[u8], kind: Kind, offset: u64) -> Result<&[u8]> {
         )
         .with_offset(offset));
     }
-    check_kind(head.kind, kind, offset)?;
+    if head.kind != kind {
+        return Err(unexpected(head.kind, offset));
+    }
     let body = &frame[HEAD_LEN..];
     let found = Digest::of(body);
     if found != head.digest {
@@ -103,14 +105,12 @@ pub fn open(frame: &[u8], kind: Kind, offset: u64) -> Result<&[u8]> {
     Ok(body)
 }
 
-fn check_kind(found: Kind, expected: Kind, offset: u64) -> Result<()> {
-    if found == expected {
-        return Ok(());
-    }
+/// The error for a section of kind `found` where none of that kind may stand.
+pub fn unexpected(found: Kind, offset: u64) -> Error {
     let known = [MANI, SCHM, ENTR, INDX].contains(&found) || found[0].is_ascii_lowercase();
     let code = if known { code::SECTION_MISPLACED } else { code::SECTION_UNKNOWN_KIND };
-    let [found, expected] = [found, expected].map(|kind| String::from_utf8_lossy(&kind).into_owned());
-    Err(Error::new(code, format!("expected a section {expected}, found {found}")).with_offset(offset))
+    let found = String::from_utf8_lossy(&found);
+    Error::new(code, format!("a section {found} stands where no such section is expected")).with_offset(offset)
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::io::{self, Read, Write};
+use std::path::Path;
 
 use prost::Message as _;
 use prost_reflect::{DynamicMessage, ReflectMessage as _};
@@ -13,10 +14,11 @@ use super::options::WriteOptions;
 use super::pipeline::Pipeline;
 use super::schemas::Schemas;
 use super::streams::{RecordType, StreamId, StreamState};
+use super::tree::{self, SourceFile, Tree, TreeItem, TreeKind, WalkOptions};
 use crate::digest::Digest;
 use crate::error::{Error, Result, code};
 use crate::io::{AtomicFile, Spool};
-use crate::model::{Annotation, Entry, Manifest, StreamDeclaration, Summary};
+use crate::model::{Annotation, Entry, Manifest, Mtime, StreamDeclaration, Summary};
 use crate::path::{LinkTarget, StreamName};
 use crate::record;
 use crate::schema;
@@ -292,6 +294,37 @@ impl<'a> Writer<'a> {
     pub fn add_symlink(&mut self, entry: NewEntry, target: impl Into<String>) -> Result<()> {
         let target = LinkTarget::with_limits(target, &self.options.limits)?;
         self.member(Entry::symlink(entry.path, entry.mtime, target), Content::Bytes(b""))
+    }
+
+    /// Adds something that a [`walk`](crate::write::tree::walk) found. A file that is no longer as the walk saw it is
+    /// refused.
+    ///
+    /// # Errors
+    /// As [`add_bytes`](Self::add_bytes) and [`SourceFile`](crate::write::tree::SourceFile).
+    pub fn add_item(&mut self, item: &TreeItem) -> Result<()> {
+        let mtime = Mtime { seconds: item.mtime.0, nanoseconds: item.mtime.1 };
+        let entry = NewEntry::at(item.path.clone()).mode(item.mode).mtime(mtime);
+        match &item.kind {
+            TreeKind::Directory => self.add_directory(entry),
+            TreeKind::Symlink(target) => self.add_symlink(entry, target.as_str()),
+            TreeKind::File => {
+                let mut file = SourceFile::open(item)?;
+                let entry = self.file(entry, item.size)?;
+                self.member(entry, Content::Reader(&mut file))?;
+                // What was written is of no use if the file changed meanwhile.
+                self.guarded(|_| file.check_unchanged())
+            }
+        }
+    }
+
+    /// Adds everything below the directory `root`, and returns what was found there.
+    ///
+    /// # Errors
+    /// As [`walk`](crate::write::tree::walk) and [`add_item`](Self::add_item).
+    pub fn add_tree(&mut self, root: impl AsRef<Path>, options: &WalkOptions) -> Result<Tree> {
+        let tree = tree::walk(root, options)?;
+        tree.items.iter().try_for_each(|item| self.add_item(item))?;
+        Ok(tree)
     }
 
     /// Writes what is left, the entry table, the index and the seek table; publishes a file that was written to a path.

@@ -3,3 +3,4 @@
 
 mod generated;
 mod support;
+mod vectors;

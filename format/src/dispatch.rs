@@ -1,0 +1,66 @@
+//! Which format a file is of: the one place where a version is matched.
+
+use std::fs::File;
+use std::path::Path;
+
+use crate::error::{Error, Result, code};
+use crate::io::ReadAt;
+use crate::read::{Archive, Head, Indexed, ReadOptions};
+use crate::v1;
+use crate::wire::prefix;
+
+/// Opens an archive with the default options.
+///
+/// ```
+/// # let mut file = Vec::new();
+/// # rosettar::WriteOptions::new().write_to(&mut file)?.finish()?;
+/// let archive = rosettar::open(file)?;
+/// assert_eq!(archive.facts().format, "Rosettar 1.0");
+/// # Ok::<(), rosettar::Error>(())
+/// ```
+///
+/// # Errors
+/// As [`ReadOptions::open`].
+pub fn open(source: impl ReadAt + 'static) -> Result<Archive> {
+    ReadOptions::new().open(source)
+}
+
+/// Opens the archive at `path` with the default options.
+///
+/// # Errors
+/// As [`ReadOptions::open_path`].
+pub fn open_path(path: impl AsRef<Path>) -> Result<Archive> {
+    ReadOptions::new().open_path(path)
+}
+
+impl ReadOptions {
+    /// Opens an archive in any source that can be read at offsets: a file, bytes, a type of the caller's own. What it
+    /// takes is two reads, of 64 KiB at the beginning and 256 KiB at the end, and one more each where the manifest or the
+    /// index are longer.
+    ///
+    /// # Errors
+    /// `envelope.unknown-magic` for what is no archive, `envelope.unsupported-version`, and whatever is wrong with
+    /// manifest, index or seek table; `io.read`.
+    pub fn open(self, source: impl ReadAt + 'static) -> Result<Archive> {
+        let head = Head::read(Box::new(source))?;
+        match prefix::parse_version(&head.bytes)? {
+            (v1::MAJOR, minor) => Indexed::open(head, minor, self).map(Archive::new),
+            (major, minor) => Err(Error::new(
+                code::ENVELOPE_UNSUPPORTED_VERSION,
+                format!("a Rosettar archive of version {major}.{minor}: this reader knows version {}; use a newer one", v1::MAJOR),
+            )
+            .with_offset(prefix::MAGIC.len() as u64)),
+        }
+    }
+
+    /// Opens the archive at `path`.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open), and `io.file` where the file cannot be opened.
+    pub fn open_path(self, path: impl AsRef<Path>) -> Result<Archive> {
+        let path = path.as_ref();
+        let file = File::open(path)
+            .map_err(|error| Error::io(code::IO_FILE, format_args!("cannot open {}", path.display()), error))?;
+        self.open(file)
+    }
+}

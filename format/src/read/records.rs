@@ -1,0 +1,351 @@
+//! The records of one stream.
+
+use std::marker::PhantomData;
+use std::ops::{Bound, Range, RangeBounds};
+use std::sync::Arc;
+
+use prost_reflect::{DynamicMessage, MessageDescriptor};
+
+use super::archive::batches_in;
+use super::indexed::Indexed;
+use crate::error::{Error, Result, code};
+use crate::model::StreamInfo;
+use crate::record::{self, Splitter};
+use crate::schema;
+use crate::v1::Placed;
+
+/// A stream of an open archive; made by [`Archive::stream`](crate::Archive::stream).
+///
+/// ```
+/// # let dir = tempfile::tempdir().unwrap();
+/// # std::fs::write(dir.path().join("g.proto"), r#"syntax = "proto3"; package demo; message Greeting { string text = 1; }"#).unwrap();
+/// # let set = rosettar::schema::compile(&[dir.path().join("g.proto")], &[dir.path()])?;
+/// # let mut file = Vec::new();
+/// # let mut writer = rosettar::WriteOptions::new().write_to(&mut file)?;
+/// # let id = writer.declare("greetings", rosettar::RecordType::new("demo.Greeting", set))?;
+/// # writer.append_encoded(id, b"\x0a\x05hello")?;
+/// # writer.append_encoded(id, b"\x0a\x03hey")?;
+/// # writer.finish()?;
+/// let archive = rosettar::open(file)?;
+/// let greetings = archive.stream("greetings")?;
+/// assert_eq!(greetings.len(), 2);
+/// assert_eq!(greetings.record(1)?, b"\x0a\x03hey");
+/// for message in greetings.messages(..)? {
+///     println!("{}", rosettar::record::to_json(&message?, &Default::default())?);
+/// }
+/// # Ok::<(), rosettar::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct Stream {
+    archive: Arc<Indexed>,
+    number: usize,
+}
+
+impl Stream {
+    pub(super) fn new(archive: &Arc<Indexed>, number: usize) -> Self {
+        Self { archive: Arc::clone(archive), number }
+    }
+
+    /// Its declaration and totals.
+    pub fn info(&self) -> &StreamInfo {
+        &self.archive.facts.streams[self.number]
+    }
+
+    /// How many records it has.
+    pub fn len(&self) -> u64 {
+        self.info().records
+    }
+
+    /// Whether it has no records.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The serialized descriptor set that defines its record type, verbatim.
+    ///
+    /// # Errors
+    /// For a Schema that was declared late, whatever is wrong with its section.
+    pub fn descriptor_set(&self) -> Result<&[u8]> {
+        Ok(&self.archive.schema(self.info().declaration.schema)?.descriptor_set)
+    }
+
+    /// The descriptor of its record type, found acceptable and built anew at each call.
+    ///
+    /// # Errors
+    /// `schema.*`, and as [`descriptor_set`](Self::descriptor_set).
+    pub fn descriptor(&self) -> Result<MessageDescriptor> {
+        let pool = schema::build_pool(self.descriptor_set()?)?;
+        schema::message(&pool, self.info().type_name())
+    }
+
+    /// Record `number`, serialized.
+    ///
+    /// # Errors
+    /// `usage.no-such-record`, and whatever is wrong with what was read.
+    pub fn record(&self, number: u64) -> Result<Vec<u8>> {
+        let mut records = self.records(number..number.saturating_add(1))?;
+        match records.next_record()? {
+            Some(record) => Ok(record.to_vec()),
+            None => Err(no_such_record(number, self.len())),
+        }
+    }
+
+    /// The records with these numbers, serialized. What lies before is not decoded, but for the chunk that the first is
+    /// in.
+    ///
+    /// # Errors
+    /// `usage.no-such-record` where the range ends past the last record or before it begins.
+    pub fn records(&self, range: impl RangeBounds<u64>) -> Result<Records> {
+        let start = match range.start_bound() {
+            Bound::Included(&start) => start,
+            Bound::Excluded(&start) => start.saturating_add(1),
+            Bound::Unbounded => 0,
+        };
+        let end = match range.end_bound() {
+            Bound::Included(&end) => end.saturating_add(1),
+            Bound::Excluded(&end) => end,
+            Bound::Unbounded => self.len(),
+        };
+        if start > end || end > self.len() {
+            return Err(no_such_record(end.max(start).saturating_sub(1), self.len()));
+        }
+        Ok(Records::new(&self.archive, self.number as u32, start..end))
+    }
+
+    /// The records with these numbers, decoded by the stream's own schema.
+    ///
+    /// # Errors
+    /// As [`records`](Self::records) and [`descriptor`](Self::descriptor).
+    pub fn messages(&self, range: impl RangeBounds<u64>) -> Result<Messages<DynamicMessage>> {
+        let descriptor = self.descriptor()?;
+        let limits = self.archive.options.limits.clone();
+        let decode = move |bytes: &[u8]| record::decode(&descriptor, bytes, &limits);
+        Ok(Messages { records: self.records(range)?, decode: Box::new(decode), decoded: PhantomData })
+    }
+
+    /// The records with these numbers, as values of a generated type. That `M` is the stream's type is checked by name
+    /// only: a program may be older or newer than the archive.
+    ///
+    /// # Errors
+    /// As [`records`](Self::records), and `schema.type` where `M` has another name.
+    pub fn decode<M>(&self, range: impl RangeBounds<u64>) -> Result<Messages<M>>
+    where
+        M: prost::Message + prost::Name + Default,
+    {
+        let expected = self.info().type_name();
+        if M::full_name() != expected {
+            let message = format!("records of type {expected} cannot be read as {}", M::full_name());
+            return Err(Error::new(code::SCHEMA_TYPE, message));
+        }
+        let decode = |bytes: &[u8]| {
+            M::decode(bytes).map_err(|e| Error::new(code::RECORD_DECODE, format!("a record does not decode: {e}")).with_source(e))
+        };
+        Ok(Messages { records: self.records(range)?, decode: Box::new(decode), decoded: PhantomData })
+    }
+}
+
+/// Serialized records of a stream, in order; made by [`Stream::records`].
+///
+/// As an iterator it yields each record in a vector of its own; [`next_record`](Self::next_record) lends it instead.
+pub struct Records {
+    archive: Arc<Indexed>,
+    stream: u32,
+    /// The number of the next record, and the one to end before.
+    next: u64,
+    end: u64,
+    next_page: usize,
+    /// Batches of the page at hand, with the number of the first record of each.
+    batches: std::vec::IntoIter<(u64, Placed)>,
+    batch: Option<Batch>,
+    record: Vec<u8>,
+    failed: bool,
+}
+
+/// A batch being read.
+struct Batch {
+    placed: Placed,
+    splitter: Splitter,
+    /// The number of the batch's first record.
+    first: u64,
+    /// The tar offset of the next byte to hand to the splitter.
+    at: u64,
+    chunk: Option<(usize, Arc<Vec<u8>>)>,
+}
+
+impl Records {
+    fn new(archive: &Arc<Indexed>, stream: u32, range: Range<u64>) -> Self {
+        Self {
+            archive: Arc::clone(archive),
+            stream,
+            next: range.start,
+            end: range.end,
+            next_page: 0,
+            batches: Vec::new().into_iter(),
+            batch: None,
+            record: Vec::new(),
+            failed: false,
+        }
+    }
+
+    /// The next record; `None` after the last. After an error there is none.
+    ///
+    /// # Errors
+    /// `record.framing`, `record.count`, `limit.record-bytes`, and whatever is wrong with what was read.
+    pub fn next_record(&mut self) -> Result<Option<&[u8]>> {
+        if self.next >= self.end || self.failed {
+            return Ok(None);
+        }
+        match self.advance() {
+            Ok(()) => {
+                self.next += 1;
+                Ok(Some(&self.record))
+            }
+            Err(error) => {
+                self.failed = true;
+                Err(error)
+            }
+        }
+    }
+
+    /// How many records are left.
+    pub fn remaining(&self) -> u64 {
+        if self.failed { 0 } else { self.end - self.next }
+    }
+
+    /// Puts the record with number `next` into `record`.
+    fn advance(&mut self) -> Result<()> {
+        loop {
+            if let Some(batch) = &mut self.batch {
+                let skip = self.next - batch.first > batch.splitter.records();
+                match batch.step(&self.archive, skip, &mut self.record)? {
+                    Step::Record => return Ok(()),
+                    Step::Skipped => continue,
+                    Step::End => self.batch = None,
+                }
+            }
+            let (first, placed) = self.next_batch()?;
+            let at = placed.content_at;
+            let splitter = Splitter::new(&self.archive.options.limits);
+            self.batch = Some(Batch { placed, splitter, first, at, chunk: None });
+        }
+    }
+
+    fn next_batch(&mut self) -> Result<(u64, Placed)> {
+        loop {
+            if let Some(batch) = self.batches.next() {
+                return Ok(batch);
+            }
+            let pages = &self.archive.index.pages;
+            let wanted = self.next..self.end;
+            // Pages without records of the stream, or before those that are wanted, are not read.
+            let mut first: u64 = pages[..self.next_page].iter().map(|page| page.record_counts[self.stream as usize]).sum();
+            let page = (self.next_page..pages.len()).find(|number| {
+                let count = pages[*number].record_counts[self.stream as usize];
+                first += count;
+                count > 0 && first > wanted.start
+            });
+            let number = page.ok_or_else(|| {
+                Error::new(code::RECORD_COUNT, format!("record {} is in no batch, though the index counts it", self.next))
+            })?;
+            self.next_page = number + 1;
+            self.batches = batches_in(&self.archive, number, self.stream, &wanted)?.into_iter();
+        }
+    }
+}
+
+enum Step {
+    Record,
+    Skipped,
+    End,
+}
+
+impl Batch {
+    /// Passes over one record, which is put into `record` unless it is to be skipped.
+    fn step(&mut self, archive: &Indexed, skip: bool, record: &mut Vec<u8>) -> Result<Step> {
+        loop {
+            let end = self.placed.content_end();
+            if self.at == end {
+                self.splitter.finish().map_err(|e| self.located(e))?;
+                let (found, expected) = (self.splitter.records(), self.placed.entry.records);
+                if found != expected {
+                    let message = format!("a batch of {found} records: expected {expected}, as its entry says");
+                    return Err(self.located(Error::new(code::RECORD_COUNT, message)));
+                }
+                return Ok(Step::End);
+            }
+            let number = archive.index.frame_at(self.at);
+            let chunk = match &self.chunk {
+                Some((at_hand, chunk)) if *at_hand == number => Arc::clone(chunk),
+                _ => {
+                    let chunk = archive.chunk(number)?;
+                    archive.check_member(&self.placed, number, &chunk)?;
+                    self.chunk = Some((number, Arc::clone(&chunk)));
+                    chunk
+                }
+            };
+            let start = archive.index.frames[number].tar_offset;
+            let from = (self.at - start) as usize;
+            let to = (end.min(start + chunk.len() as u64) - start) as usize;
+            let mut rest = &chunk[from..to];
+            let passed = if skip {
+                self.splitter.skip_record(&mut rest).map(|passed| passed.then_some(Step::Skipped))
+            } else {
+                self.splitter.next_record(&mut rest).map(|found| {
+                    found.map(|found| {
+                        record.clear();
+                        record.extend_from_slice(found);
+                        Step::Record
+                    })
+                })
+            };
+            let passed = passed.map_err(|e| self.located(e))?;
+            self.at = start + (to - rest.len()) as u64;
+            if let Some(step) = passed {
+                return Ok(step);
+            }
+        }
+    }
+
+    fn located(&self, error: Error) -> Error {
+        error.with_entry(self.placed.entry.path.as_str())
+    }
+}
+
+impl Iterator for Records {
+    type Item = Result<Vec<u8>>;
+
+    fn next(&mut self) -> Option<Result<Vec<u8>>> {
+        self.next_record().map(|record| record.map(<[u8]>::to_vec)).transpose()
+    }
+}
+
+/// Decoded records of a stream, in order; made by [`Stream::messages`] and [`Stream::decode`].
+pub struct Messages<M> {
+    records: Records,
+    decode: Box<dyn Fn(&[u8]) -> Result<M> + Send>,
+    decoded: PhantomData<M>,
+}
+
+impl<M> Iterator for Messages<M> {
+    type Item = Result<M>;
+
+    fn next(&mut self) -> Option<Result<M>> {
+        let number = self.records.next;
+        match self.records.next_record() {
+            Ok(None) => None,
+            Ok(Some(record)) => Some((self.decode)(record).map_err(|e| {
+                let place = format!("record {number} of stream {}", self.records.archive.facts.streams[self.records.stream as usize].name());
+                Error::new(e.kept_code(), format!("{place}: {}", e.message())).with_source(e)
+            })),
+            Err(error) => Some(Err(error)),
+        }
+    }
+}
+
+fn no_such_record(number: u64, len: u64) -> Error {
+    let message = match len {
+        0 => format!("there is no record {number}: the stream is empty"),
+        _ => format!("there is no record {number}: expected 0 to {}", len - 1),
+    };
+    Error::new(code::USAGE_NO_SUCH_RECORD, message)
+}
