@@ -7,3 +7,6 @@ mod json;
 pub use delimited::{RecordReader, Records, Splitter, put_record, records};
 pub use dynamic::{check, decode};
 pub use json::{JsonOptions, from_json, to_json};
+
+#[cfg(test)]
+mod tests;
