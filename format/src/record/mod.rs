@@ -2,10 +2,12 @@
 
 mod delimited;
 mod dynamic;
+mod encode;
 mod json;
 
 pub use delimited::{RecordReader, Records, Splitter, put_record, records};
 pub use dynamic::{check, decode};
+pub use encode::encode;
 pub use json::{JsonOptions, from_json, to_json};
 
 #[cfg(test)]

@@ -59,7 +59,10 @@ fn imports_that_repeat_or_lead_nowhere() {
         .collect();
     refuses(&chain, code::SCHEMA_DESCRIPTOR);
     for index in [-1, 1, i32::MAX] {
-        refuses(&[file("a", &[]), File { public_dependency: vec![index], ..file("b", &["a"]) }], code::SCHEMA_DESCRIPTOR);
+        refuses(
+            &[file("a", &[]), File { public_dependency: vec![index], ..file("b", &["a"]) }],
+            code::SCHEMA_DESCRIPTOR,
+        );
         refuses(&[file("a", &[]), File { weak_dependency: vec![index], ..file("b", &["a"]) }], code::SCHEMA_DESCRIPTOR);
     }
 }
@@ -254,7 +257,9 @@ fn names_numbers_and_ranges() {
     refuses_message(|m| m.fields[0].kind = Some(kind::MESSAGE));
     refuses_message(|m| (m.fields[0].kind, m.fields[0].type_name) = (Some(kind::ENUM), Some(".M".to_owned())));
     refuses_message(|m| (m.fields[0].kind, m.fields[0].type_name) = (Some(kind::MESSAGE), Some(".Nowhere".to_owned())));
-    for ranges in [vec![range(0, 5)], vec![range(5, 5)], vec![range(9, 5)], vec![range(1, 3)], vec![range(5, (1 << 29) + 1)]] {
+    for ranges in
+        [vec![range(0, 5)], vec![range(5, 5)], vec![range(9, 5)], vec![range(1, 3)], vec![range(5, (1 << 29) + 1)]]
+    {
         refuses_message(|m| m.reserved_ranges = ranges.clone());
         refuses_message(|m| m.extension_ranges = ranges);
     }
@@ -293,14 +298,16 @@ fn extensions_that_collide() {
 
 #[test]
 fn bytes_that_are_no_set() {
-    for bytes in [&b"\xff"[..], b"\x0a\x05a", b"\x08\x01\x0b", b"\x0a\x03\x0a\x01\xff", b"\x0a\x02\x08\x01", &[0x0b; 50_000]] {
+    for bytes in
+        [&b"\xff"[..], b"\x0a\x05a", b"\x08\x01\x0b", b"\x0a\x03\x0a\x01\xff", b"\x0a\x02\x08\x01", &[0x0b; 50_000]]
+    {
         let error = build_pool(bytes).unwrap_err();
         assert!(error.is(code::SCHEMA_PROTOBUF) || error.is(code::SCHEMA_DESCRIPTOR), "{bytes:?}: {error}");
     }
     assert_eq!(build_pool(b"").unwrap().files().len(), 0);
     // Groups nested 50 000 deep, inside a file.
     let mut set = Vec::new();
-    wire::put_bytes(&mut set, 1, &[&b"\x0a\x01a"[..], &vec![0xa3, 0x06].repeat(50_000)].concat());
+    wire::put_bytes(&mut set, 1, &[&b"\x0a\x01a"[..], &[0xa3, 0x06].repeat(50_000)].concat());
     refused(&set, code::SCHEMA_PROTOBUF);
 }
 
@@ -325,7 +332,11 @@ fn the_worst_that_is_allowed_takes_seconds() {
     for field in &mut fields {
         (field.type_name, field.default_value) = (Some(".E".to_owned()), Some("V7999".to_owned()));
     }
-    let set = set_of(&[File { messages: vec![message("M", fields)], enums: vec![enumeration("E", &values)], ..file("a", &[]) }]);
+    let set = set_of(&[File {
+        messages: vec![message("M", fields)],
+        enums: vec![enumeration("E", &values)],
+        ..file("a", &[])
+    }]);
     let started = Instant::now();
     build_pool(&set).unwrap();
     assert!(started.elapsed().as_secs() < 20, "{:?}", started.elapsed());
@@ -336,7 +347,10 @@ fn order_is_imports_first_then_paths() {
     let files = [file("c", &["b"]), file("b", &[]), file("a", &["c"]), file("d", &[]), file("B", &[])];
     let set = set_of(&files);
     let ordered = order(&set).unwrap();
-    assert_eq!(ordered, set_of(&[files[4].clone(), files[1].clone(), files[0].clone(), files[2].clone(), files[3].clone()]));
+    assert_eq!(
+        ordered,
+        set_of(&[files[4].clone(), files[1].clone(), files[0].clone(), files[2].clone(), files[3].clone()])
+    );
     check_order(&ordered).unwrap();
     assert!(check_order(&set).unwrap_err().is(code::SCHEMA_ORDER));
     assert!(check_order(&[&ordered[..], b"\x10\x01"].concat()).unwrap_err().is(code::SCHEMA_PROTOBUF));
@@ -363,7 +377,7 @@ fn closures_are_verbatim_and_minimal() {
     for absent in ["p.q.N", "p.q", "p.E", "p.q.M.Inner.More", "", ".p.q.M", &"a.".repeat(5000)] {
         assert!(closure_of(&set, &[absent]).unwrap_err().is(code::SCHEMA_TYPE), "{absent}");
     }
-    let merged = merge(&[&expected, &set_of(&[other.clone()])]).unwrap().unwrap();
+    let merged = merge(&[&expected, &set_of(std::slice::from_ref(&other))]).unwrap().unwrap();
     assert_eq!(merged, order(&set).unwrap());
     let changed = File { syntax: Some("proto3".to_owned()), ..other.clone() };
     assert_eq!(merge(&[&set_of(&[other]), &set_of(&[changed])]).unwrap(), None);
@@ -372,7 +386,11 @@ fn closures_are_verbatim_and_minimal() {
 
 #[test]
 fn types_that_are_absent_are_answered_with_those_that_are_there() {
-    let files = [File { package: Some("p".to_owned()), messages: vec![message("User", Vec::new()), message("Other", Vec::new())], ..file("a", &[]) }];
+    let files = [File {
+        package: Some("p".to_owned()),
+        messages: vec![message("User", Vec::new()), message("Other", Vec::new())],
+        ..file("a", &[])
+    }];
     let pool = build_pool(&set_of(&files)).unwrap();
     let error = find(&pool, "q.user").unwrap_err();
     assert!(error.is(code::SCHEMA_TYPE));
@@ -429,7 +447,12 @@ fn damaged_seed() -> Vec<u8> {
     m.extension_ranges = vec![range(100, 1 << 29)];
     let mut x = field("x", 100, kind::ENUM);
     (x.extendee, x.type_name, x.default_value) = (Some(".M".to_owned()), Some(".E".to_owned()), Some("X".to_owned()));
-    let user = File { messages: vec![m], enums: vec![enumeration("E", &[("X", 0), ("Y", 1)])], extensions: vec![x], ..file("a", &["b"]) };
+    let user = File {
+        messages: vec![m],
+        enums: vec![enumeration("E", &[("X", 0), ("Y", 1)])],
+        extensions: vec![x],
+        ..file("a", &["b"])
+    };
     let public = File { public_dependency: vec![0], options: vec![b"\x0a\x01j".to_vec()], ..file("b", &["c"]) };
     set_of(&[file("c", &[]), public, user])
 }
