@@ -68,6 +68,15 @@ fn imports_that_repeat_or_lead_nowhere() {
 }
 
 #[test]
+fn a_long_path_imported_by_all() {
+    let long = "p".repeat(100_000);
+    let mut files = vec![file(&long, &[]), File { public_dependency: vec![0], ..file("b", &[&long]) }];
+    files.extend((0..1000).map(|i| file(&i.to_string(), &["b"])));
+    refuses(&files, code::SCHEMA_TOO_LARGE);
+    build_pool(&set_of(&files[..100])).unwrap();
+}
+
+#[test]
 fn public_imports_reach_over_any_number_of_hops() {
     let a = File { messages: vec![message("A", Vec::new())], ..file("a", &[]) };
     let hop = |name: &str, import: &str| File { public_dependency: vec![0], ..file(name, &[import]) };
