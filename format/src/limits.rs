@@ -139,8 +139,7 @@ impl Limits {
 
     /// The limit on decoded bytes for a file of `file_size` bytes.
     pub fn decoded_bytes_for(&self, file_size: u64) -> u64 {
-        self.decoded_bytes
-            .unwrap_or_else(|| LEAST_DECODED_BYTES.max(file_size.saturating_mul(DECODED_PER_STORED_BYTE)))
+        self.decoded_bytes.unwrap_or_else(|| LEAST_DECODED_BYTES.max(file_size.saturating_mul(DECODED_PER_STORED_BYTE)))
     }
 }
 

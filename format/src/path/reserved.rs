@@ -116,9 +116,15 @@ mod tests {
         assert_eq!(Reserved::parse(stream_path(&name).as_str()), Some(Reserved::Stream("a.b-C_1".into())));
         assert_eq!(Reserved::parse(batch_path(&name, 42).as_str()), Some(Reserved::Batch("a.b-C_1".into(), 42)));
         for path in [
-            ".rosettar", ".rosettar/schemas", ".rosettar/schemas/0000000.binpb", ".rosettar/schemas/+0000000.binpb",
-            ".Rosettar/schemas/00000000.binpb", ".rosettar/streams/.a/stream.txt", ".rosettar/streams/a/stream.txt/b",
-            ".rosettar/schemas/00000000.binpb/x", "x/.rosettar/schemas/00000000.binpb",
+            ".rosettar",
+            ".rosettar/schemas",
+            ".rosettar/schemas/0000000.binpb",
+            ".rosettar/schemas/+0000000.binpb",
+            ".Rosettar/schemas/00000000.binpb",
+            ".rosettar/streams/.a/stream.txt",
+            ".rosettar/streams/a/stream.txt/b",
+            ".rosettar/schemas/00000000.binpb/x",
+            "x/.rosettar/schemas/00000000.binpb",
         ] {
             assert_eq!(Reserved::parse(path), None, "{path}");
         }

@@ -248,7 +248,8 @@ impl Splitter {
                 _ => "",
             };
             if !fault.is_empty() {
-                let message = format!("the length of record {} {fault}, at byte {} of its batch", self.records, self.offset);
+                let message =
+                    format!("the length of record {} {fault}, at byte {} of its batch", self.records, self.offset);
                 return Err(Error::new(code::RECORD_FRAMING, message));
             }
             value |= u64::from(byte & 0x7f) << (7 * bytes);
@@ -259,7 +260,10 @@ impl Splitter {
             if value > self.limit {
                 return Err(Error::new(
                     code::LIMIT_RECORD_BYTES,
-                    format!("record {} of {value} bytes exceeds the limit record-bytes of {}", self.records, self.limit),
+                    format!(
+                        "record {} of {value} bytes exceeds the limit record-bytes of {}",
+                        self.records, self.limit
+                    ),
                 ));
             }
             // On a 32-bit host a record above 4 GiB could not be held, whatever the limit.
@@ -362,7 +366,9 @@ impl<R: Read> RecordReader<R> {
                 Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
                 // A source inside this crate wraps its own errors, and its code must reach the caller.
                 Err(error) => {
-                    return Err(error.downcast::<Error>().unwrap_or_else(|e| Error::io(code::IO_READ, "reading records", e)));
+                    return Err(error
+                        .downcast::<Error>()
+                        .unwrap_or_else(|e| Error::io(code::IO_READ, "reading records", e)));
                 }
             }
         }

@@ -137,7 +137,8 @@ struct Walk<'a> {
 /// Walks `record` as `descriptor` says, with a stack of its own.
 fn walk(descriptor: &MessageDescriptor, record: &[u8], limits: &Limits) -> Result<Walked> {
     if record.len() as u64 > limits.record_bytes {
-        let message = format!("record of {} bytes exceeds the limit record-bytes of {}", record.len(), limits.record_bytes);
+        let message =
+            format!("record of {} bytes exceeds the limit record-bytes of {}", record.len(), limits.record_bytes);
         return Err(Error::new(code::LIMIT_RECORD_BYTES, message));
     }
     let facts = FactsByType::default();
@@ -275,8 +276,10 @@ impl Walk<'_> {
             }
         };
         self.count((bytes.len() / width) as u64)?;
-        if bytes.len() % width != 0 {
-            return Err(self.bad_field(number, format_args!("expected a multiple of {width} bytes, found {}", bytes.len())));
+        if !bytes.len().is_multiple_of(width) {
+            return Err(
+                self.bad_field(number, format_args!("expected a multiple of {width} bytes, found {}", bytes.len()))
+            );
         }
         self.position = end;
         Ok(())

@@ -1,15 +1,16 @@
 //! Records as JSON: the canonical protobuf form, one line each (FORMAT.md, "Records").
 //!
-//! prost-reflect writes and reads it. What it gets wrong is refused before it gets there: a non-finite number in a
-//! wrapper message would become `null`, and an `Any` inside an `Any` inside an `Any`, without end, the end of the stack.
+//! prost-reflect reads it. It also writes it, but maps in an order that changes from run to run, a wrapper's NaN as
+//! `null`, and an `Any` inside an `Any` inside an `Any` down to the end of the stack; so this crate writes it itself.
+
+mod write;
 
 use prost::Message;
-use prost_reflect::{DeserializeOptions, DynamicMessage, MessageDescriptor, ReflectMessage, SerializeOptions, Value};
+use prost_reflect::{DeserializeOptions, DynamicMessage, MessageDescriptor};
 
-use super::dynamic::{decode, missing_required};
+use super::dynamic::missing_required;
 use crate::error::{Error, Result, code};
 use crate::limits::Limits;
-use crate::schema::wire::MAX_DEPTH;
 
 /// How [`to_json`] writes a record. The default is the canonical form.
 ///
@@ -46,8 +47,10 @@ impl JsonOptions {
 
 /// The canonical protobuf JSON of a record, on one line without a line feed.
 ///
-/// Integers of 64 bits are strings, bytes are base64, enum values their names, or numbers where they have none. Unknown
-/// fields are left out: JSON has no place for them.
+/// Integers of 64 bits are strings, bytes are base64, enum values their names, or numbers where they have none. Fields
+/// come by their numbers and map entries by their keys, so equal records have equal JSON. Unknown fields are left out:
+/// JSON has no place for them. An `Any` of a type that the record's schema lacks is
+/// `{"@type":"…","value":"<its bytes in base64>"}`, which [`from_json`] does not read.
 ///
 /// ```
 /// # #[cfg(feature = "compile")] {
@@ -65,28 +68,16 @@ impl JsonOptions {
 ///
 /// # Errors
 /// `record.value` for what has no JSON form: a `Timestamp` or `Duration` out of range, a `FieldMask` path that is not in
-/// snake case, a number in a `Value` or a wrapper that is not finite, an `Any` whose type the record's schema lacks, or
-/// does not decode, messages nested more than 100 deep, those inside an `Any` included.
+/// snake case, a number in a `Value` that is not finite, an `Any` that does not decode as its type, messages nested more
+/// than 100 deep, those inside an `Any` included.
 pub fn to_json(message: &DynamicMessage, options: &JsonOptions) -> Result<String> {
-    let pool = message.descriptor().parent_pool().clone();
-    let vetted = ["google.protobuf.Any", "google.protobuf.FloatValue", "google.protobuf.DoubleValue"];
-    if vetted.iter().any(|name| pool.get_message_by_name(name).is_some()) {
-        vet(message, MAX_DEPTH + 1)?;
-    }
-    let serialize = SerializeOptions::new().use_proto_field_name(options.proto_names).skip_default_fields(!options.defaults);
-    let mut out = Vec::new();
-    message.serialize_with_options(&mut serde_json::Serializer::new(&mut out), &serialize).map_err(|error| {
-        let name = message.descriptor().full_name().to_owned();
-        Error::new(code::RECORD_VALUE, format!("this {name} has no JSON form: {error}")).with_source(error)
-    })?;
-    String::from_utf8(out).map_err(|error| {
-        Error::new(code::RECORD_VALUE, "the JSON form of a record is not UTF-8").with_source(error)
-    })
+    write::message(message, options)
 }
 
 /// The record of the type `descriptor` that `text` is the protobuf JSON of.
 ///
-/// Fields may be called either way; those that the type lacks are refused.
+/// Fields may be called either way; those that the type lacks are refused. Where a field comes twice, the last counts,
+/// as in other protobuf libraries.
 ///
 /// ```
 /// # #[cfg(feature = "compile")] {
@@ -109,7 +100,8 @@ pub fn to_json(message: &DynamicMessage, options: &JsonOptions) -> Result<String
 pub fn from_json(descriptor: &MessageDescriptor, text: &str, limits: &Limits) -> Result<DynamicMessage> {
     let values = scan(text.as_bytes()).0;
     if values > limits.record_values {
-        let message = format!("JSON text of {values} values exceeds the limit record-values of {}", limits.record_values);
+        let message =
+            format!("JSON text of {values} values exceeds the limit record-values of {}", limits.record_values);
         return Err(Error::new(code::LIMIT_RECORD_VALUES, message));
     }
     let mut deserializer = serde_json::Deserializer::from_str(text);
@@ -132,55 +124,6 @@ pub fn from_json(descriptor: &MessageDescriptor, text: &str, limits: &Limits) ->
         return Err(Error::new(code::LIMIT_RECORD_BYTES, message));
     }
     Ok(message)
-}
-
-/// Refuses what prost-reflect would write wrongly or not survive. `depth` is how many levels may still follow.
-fn vet(message: &DynamicMessage, depth: usize) -> Result<()> {
-    let value_error = |what: String| Err(Error::new(code::RECORD_VALUE, what));
-    let Some(depth) = depth.checked_sub(1) else {
-        return value_error(format!("messages nested more than {MAX_DEPTH} deep, those inside an Any included"));
-    };
-    let descriptor = message.descriptor();
-    match descriptor.full_name() {
-        "google.protobuf.Any" => {
-            let url = message.get_field_by_name("type_url");
-            let payload = message.get_field_by_name("value");
-            let (Some(url), Some(payload)) = (
-                url.as_deref().and_then(Value::as_str),
-                payload.as_deref().and_then(Value::as_bytes),
-            ) else {
-                return value_error("the schema's google.protobuf.Any lacks its two fields".to_owned());
-            };
-            let name = url.rsplit_once('/').map_or(url, |(_, name)| name);
-            let Some(inner) = descriptor.parent_pool().get_message_by_name(name) else {
-                return value_error(format!(
-                    "an Any holds a {url:?}, a type that the record's schema lacks; without it, it has no JSON form"
-                ));
-            };
-            vet(&decode(&inner, payload, &Limits::default())?, depth)
-        }
-        "google.protobuf.FloatValue" | "google.protobuf.DoubleValue" => {
-            let finite = match message.get_field_by_name("value").as_deref() {
-                Some(Value::F32(value)) => value.is_finite(),
-                Some(Value::F64(value)) => value.is_finite(),
-                _ => true,
-            };
-            if finite { Ok(()) } else { value_error(format!("a {} that is not finite has no JSON form", descriptor.full_name())) }
-        }
-        _ => {
-            message.fields().try_for_each(|(_, value)| vet_value(value, depth))?;
-            message.extensions().try_for_each(|(_, value)| vet_value(value, depth))
-        }
-    }
-}
-
-fn vet_value(value: &Value, depth: usize) -> Result<()> {
-    match value {
-        Value::Message(inner) => vet(inner, depth),
-        Value::List(values) => values.iter().try_for_each(|value| vet_value(value, depth)),
-        Value::Map(values) => values.values().try_for_each(|value| vet_value(value, depth)),
-        _ => Ok(()),
-    }
 }
 
 /// The offset in `text` at which `error` was found.
@@ -245,7 +188,7 @@ fn scan(text: &[u8]) -> (u64, String) {
     let mut out = String::new();
     for step in &path {
         match step {
-            Step::Key(key) if key.is_empty() => {}
+            Step::Key([]) => {}
             Step::Key(key) => {
                 if !out.is_empty() {
                     out.push('.');

@@ -2,9 +2,14 @@
 
 mod delimited;
 mod dynamic;
+mod encode;
 mod json;
 
 pub(crate) use delimited::put_length;
 pub use delimited::{RecordReader, Records, Splitter, put_record, records};
 pub use dynamic::{check, decode};
+pub use encode::encode;
 pub use json::{JsonOptions, from_json, to_json};
+
+#[cfg(test)]
+mod tests;

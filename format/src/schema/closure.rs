@@ -56,7 +56,9 @@ pub fn closure_of(set: &[u8], types: &[&str]) -> Result<Vec<u8>> {
         let index = file.ok_or_else(|| {
             Error::new(
                 code::SCHEMA_TYPE,
-                format!("the descriptor set defines no message {name:?}; state a message's full name, package included"),
+                format!(
+                    "the descriptor set defines no message {name:?}; state a message's full name, package included"
+                ),
             )
         })?;
         pending.push(index);
@@ -68,7 +70,8 @@ pub fn closure_of(set: &[u8], types: &[&str]) -> Result<Vec<u8>> {
             }
         }
     }
-    let kept: Vec<_> = files.into_iter().enumerate().filter(|(i, _)| wanted.contains(i)).map(|(_, file)| file).collect();
+    let kept: Vec<_> =
+        files.into_iter().enumerate().filter(|(i, _)| wanted.contains(i)).map(|(_, file)| file).collect();
     encode_in_order(&kept)
 }
 
@@ -176,7 +179,8 @@ pub(super) fn ordered(files: &[FileEntry<'_>]) -> Result<Vec<usize>> {
             missing[index] += 1;
         }
     }
-    let mut ready: BinaryHeap<_> = (0..files.len()).filter(|&i| missing[i] == 0).map(|i| Reverse((files[i].path, i))).collect();
+    let mut ready: BinaryHeap<_> =
+        (0..files.len()).filter(|&i| missing[i] == 0).map(|i| Reverse((files[i].path, i))).collect();
     let mut taken = Vec::new();
     while let Some(Reverse((_, index))) = ready.pop() {
         taken.push(index);
@@ -189,7 +193,10 @@ pub(super) fn ordered(files: &[FileEntry<'_>]) -> Result<Vec<usize>> {
     }
     if taken.len() < files.len() {
         let left = (0..files.len()).filter(|&i| missing[i] > 0).map(|i| files[i].path).min().unwrap_or_default();
-        return Err(Error::new(code::SCHEMA_CYCLE, format!("files import each other in a cycle: {left:?} is in or behind it")));
+        return Err(Error::new(
+            code::SCHEMA_CYCLE,
+            format!("files import each other in a cycle: {left:?} is in or behind it"),
+        ));
     }
     Ok(taken)
 }
@@ -282,7 +289,9 @@ fn message_name(message: &[u8]) -> Result<Option<&[u8]>> {
 fn missing_import(importer: &str, import: &str) -> Error {
     Error::new(
         code::SCHEMA_CLOSURE,
-        format!("{importer:?} imports {import:?}, which the descriptor set lacks; compile it with all imports included"),
+        format!(
+            "{importer:?} imports {import:?}, which the descriptor set lacks; compile it with all imports included"
+        ),
     )
 }
 

@@ -40,7 +40,7 @@ pub mod limit {
     pub const PACKAGE_PARTS: usize = 32;
     /// Messages inside one another.
     pub const NESTING: usize = 32;
-    /// Bytes of all full names together.
+    /// Bytes of all full names together; also of the paths of all imports together, public imports followed.
     pub const NAME_BYTES: usize = 16 << 20;
     /// Bytes of the encoded options of one element: as prost-reflect decodes them, each may become a value.
     pub const OPTION_BYTES: usize = 1 << 20;
@@ -112,7 +112,7 @@ fn expanded_imports(entries: &[FileEntry<'_>], files: &[File], order: &[usize]) 
     // What an importer of each file gets with it; an imported file comes before its importers in `order`.
     let mut exported: Vec<Vec<usize>> = vec![Vec::new(); files.len()];
     let mut seen = vec![usize::MAX; files.len()];
-    let mut total = 0;
+    let (mut total, mut path_bytes) = (0, 0);
     for &file in order {
         let imports: Vec<usize> = entries[file].imports.iter().filter_map(|path| index.get(path).copied()).collect();
         let public = public_imports(&files[file], imports.len())?;
@@ -142,6 +142,11 @@ fn expanded_imports(entries: &[FileEntry<'_>], files: &[File], order: &[usize]) 
         exported[file] = exports;
         if expanded[file].len() > limit::IMPORTS_OF_ONE_FILE {
             return Err(limit::exceeded("imports of one file", limit::IMPORTS_OF_ONE_FILE));
+        }
+        // A long path that is imported publicly comes again with every importer.
+        path_bytes += expanded[file].iter().map(|&import| entries[import].path.len()).sum::<usize>();
+        if path_bytes > limit::NAME_BYTES {
+            return Err(limit::exceeded("bytes of imported paths", limit::NAME_BYTES));
         }
         total += expanded[file].len();
         if total > limit::IMPORTS {

@@ -60,7 +60,8 @@ pub fn message(pool: &DescriptorPool, name: &str) -> Result<MessageDescriptor> {
         .map(|m| {
             // Those that are called alike, in whatever package, come first.
             let last = m.name().to_ascii_lowercase();
-            let rank = if last == wanted { 0 } else { 1 + u8::from(!last.contains(&wanted) && !wanted.contains(&last)) };
+            let rank =
+                if last == wanted { 0 } else { 1 + u8::from(!last.contains(&wanted) && !wanted.contains(&last)) };
             (rank, m.full_name().to_owned())
         })
         .collect();
@@ -125,7 +126,11 @@ fn check_kind(field: &Field, built: &Kind, scope: &str) -> Result<()> {
     if same {
         return Ok(());
     }
-    Err(descriptor(format!("field {scope}.{} is of type {}, which is of another kind", field.name(), field.type_name())))
+    Err(descriptor(format!(
+        "field {scope}.{} is of type {}, which is of another kind",
+        field.name(),
+        field.type_name()
+    )))
 }
 
 /// Extensions are found by a linear search in prost-reflect, so the number of one message's is bounded.

@@ -22,7 +22,7 @@ use crate::error::Result;
 /// The files of the descriptor set `set`, in its order, each as path and `.proto` source text.
 ///
 /// Compiled again, by `protoc` 3.21 or newer or by [`compile`](super::compile), the text yields equal descriptors, source
-/// info aside. Comments are there where the set has source info. An option whose definition the set lacks cannot be
+/// info aside. Comments are there where the set has source info, up to a million lines. An option whose definition the set lacks cannot be
 /// written; a comment in its place states its number.
 ///
 /// ```
@@ -43,14 +43,18 @@ pub fn print_files(set: &[u8]) -> Result<Vec<(String, String)>> {
     let (pool, files) = pool::build(set)?;
     let symbols = Symbols::of(&files);
     let mut printed = Vec::new();
+    let mut comment_lines = COMMENT_LINES;
     for (entry, file) in files_of(set)?.iter().zip(&files) {
-        let comments = Comments::of(entry.bytes)?;
+        let comments = Comments::of(entry.bytes, &mut comment_lines)?;
         let mut printer = Printer { pool: &pool, symbols: &symbols, file, comments, out: String::new(), indent: 0 };
         printer.file()?;
         printed.push((entry.path.to_owned(), printer.out));
     }
     Ok(printed)
 }
+
+/// Lines of comment in all: each takes a byte in the set, and a string and an indented line here.
+const COMMENT_LINES: usize = 1 << 20;
 
 struct Printer<'a> {
     pool: &'a DescriptorPool,

@@ -121,7 +121,11 @@ impl Count {
 
     fn range(&mut self) -> Result<()> {
         self.ranges += 1;
-        if self.ranges > limit::RANGES { Err(limit::exceeded("ranges and reserved names", limit::RANGES)) } else { Ok(()) }
+        if self.ranges > limit::RANGES {
+            Err(limit::exceeded("ranges and reserved names", limit::RANGES))
+        } else {
+            Ok(())
+        }
     }
 }
 

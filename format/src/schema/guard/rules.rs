@@ -179,8 +179,12 @@ impl Rules {
             }
             self.enum_defaults += usize::from(named);
             match field.kind() {
-                kind::BYTES if unescape(default).is_none() => return fault("has a default value that is no C-escaped text"),
-                kind::DOUBLE | kind::FLOAT if !is_float(default) => return fault("has a default value that is no number"),
+                kind::BYTES if unescape(default).is_none() => {
+                    return fault("has a default value that is no C-escaped text");
+                }
+                kind::DOUBLE | kind::FLOAT if !is_float(default) => {
+                    return fault("has a default value that is no number");
+                }
                 _ => {}
             }
         }

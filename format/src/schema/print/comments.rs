@@ -13,12 +13,13 @@ pub(super) struct Comments(HashMap<Vec<i32>, Vec<String>>);
 const LONGEST_PATH: usize = 80;
 
 impl Comments {
-    /// Reads the comments of an encoded `FileDescriptorProto`; locations without one are passed over.
-    pub fn of(file: &[u8]) -> Result<Self> {
+    /// Reads the comments of an encoded `FileDescriptorProto`, at most `lines` lines, which are taken off; locations without
+    /// a comment are passed over.
+    pub fn of(file: &[u8], lines: &mut usize) -> Result<Self> {
         let mut comments = HashMap::new();
         for info in inner(file, 9) {
             for location in inner(info?, 1) {
-                location_comments(location?, &mut comments)?;
+                location_comments(location?, &mut comments, lines)?;
             }
         }
         Ok(Self(comments))
@@ -41,7 +42,7 @@ fn inner(message: &[u8], number: u32) -> impl Iterator<Item = Result<&[u8]>> {
     })
 }
 
-fn location_comments(location: &[u8], comments: &mut HashMap<Vec<i32>, Vec<String>>) -> Result<()> {
+fn location_comments(location: &[u8], comments: &mut HashMap<Vec<i32>, Vec<String>>, left: &mut usize) -> Result<()> {
     let (mut path, mut lines) = (Vec::new(), Vec::new());
     for field in wire::fields(location) {
         let field = field.map_err(not_a_set)?;
@@ -54,6 +55,12 @@ fn location_comments(location: &[u8], comments: &mut HashMap<Vec<i32>, Vec<Strin
             }
             // Leading, trailing and detached ones alike go above the element.
             (3 | 4 | 6, Raw::Bytes(text)) => {
+                // A line feed alone is a byte in the set and a string here.
+                let count = text.iter().filter(|&&byte| byte == b'\n').count() + 3;
+                if count > *left {
+                    continue;
+                }
+                *left -= count;
                 if field.number == 4 && !lines.is_empty() {
                     lines.push("//".to_owned());
                 }

@@ -9,10 +9,53 @@ pub(super) struct Symbols(HashSet<String>);
 
 /// Words that would be read as something else where a type may stand.
 const WORDS: [&str; 47] = [
-    "double", "float", "int32", "int64", "uint32", "uint64", "sint32", "sint64", "fixed32", "fixed64", "sfixed32", "sfixed64",
-    "bool", "string", "bytes", "map", "group", "stream", "optional", "required", "repeated", "oneof", "option", "reserved",
-    "extensions", "extend", "message", "enum", "service", "rpc", "returns", "syntax", "edition", "import", "package",
-    "public", "weak", "to", "max", "inf", "nan", "true", "false", "default", "json_name", "export", "local",
+    "double",
+    "float",
+    "int32",
+    "int64",
+    "uint32",
+    "uint64",
+    "sint32",
+    "sint64",
+    "fixed32",
+    "fixed64",
+    "sfixed32",
+    "sfixed64",
+    "bool",
+    "string",
+    "bytes",
+    "map",
+    "group",
+    "stream",
+    "optional",
+    "required",
+    "repeated",
+    "oneof",
+    "option",
+    "reserved",
+    "extensions",
+    "extend",
+    "message",
+    "enum",
+    "service",
+    "rpc",
+    "returns",
+    "syntax",
+    "edition",
+    "import",
+    "package",
+    "public",
+    "weak",
+    "to",
+    "max",
+    "inf",
+    "nan",
+    "true",
+    "false",
+    "default",
+    "json_name",
+    "export",
+    "local",
 ];
 
 pub(super) fn join(scope: &str, name: &str) -> String {
@@ -64,7 +107,10 @@ impl Symbols {
             return false;
         }
         let expected = &full[..full.len() - candidate.len() + first.len()];
-        scopes(scope).map(|outer| join(outer, first)).find(|name| self.0.contains(name)).is_some_and(|found| found == expected)
+        scopes(scope)
+            .map(|outer| join(outer, first))
+            .find(|name| self.0.contains(name))
+            .is_some_and(|found| found == expected)
     }
 
     fn message(&mut self, message: &MessageType, scope: &str) {
