@@ -58,6 +58,7 @@ def accept(name, spec, why, archive, limits=None, **more):
     VECTORS[name] = data, facts
 
 
+INTEGRITY = ("index.manifest", "tar.header", "tar.padding", "tar.end")
 UNSUPPORTED = ("envelope.unsupported-version", "section.unknown-kind", "feature.unknown", "entries.kind")
 
 
@@ -67,7 +68,7 @@ def kind_of(code):
         return group
     if code in UNSUPPORTED:
         return "unsupported"
-    return "integrity" if rest == "digest" or code == "index.manifest" else "malformed"
+    return "integrity" if rest == "digest" or code in INTEGRITY else "malformed"
 
 
 def reject(name, spec, code, why, archive, **more):

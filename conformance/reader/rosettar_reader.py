@@ -44,6 +44,7 @@ SHA256 = hashlib.sha256
 # Errors and limits
 # ---------------------------------------------------------------------------------------------------------------------
 
+INTEGRITY = {"index.manifest", "tar.header", "tar.padding", "tar.end"}
 UNSUPPORTED = {"envelope.unsupported-version", "section.unknown-kind", "feature.unknown", "entries.kind"}
 
 
@@ -62,7 +63,7 @@ class Refused(Exception):
             return group
         if self.code in UNSUPPORTED:
             return "unsupported"
-        if self.code.endswith(".digest") or self.code == "index.manifest":
+        if self.code.endswith(".digest") or self.code in INTEGRITY:
             return "integrity"
         return "malformed"
 

@@ -256,6 +256,10 @@ fn folded_twin(parent: &Dir, name: &OsStr) -> Option<String> {
 }
 
 fn failed(what: &str, path: &str, error: io::Error) -> Error {
+    if error.kind() == io::ErrorKind::InvalidFilename {
+        let message = format!("cannot {what} {path:?}: this file system cannot hold the name or target");
+        return Error::new(code::POLICY_NAME, message).with_entry(path).with_source(error);
+    }
     Error::io(code::IO_FILE, format!("cannot {what} {path:?}"), error).with_entry(path)
 }
 
@@ -413,7 +417,7 @@ mod tests {
         let mut limits = crate::Limits::default();
         limits.set("component-bytes", "300").unwrap();
         let long = EntryPath::with_limits("x".repeat(256), &limits).unwrap();
-        assert_eq!(sandbox.create_file(&long).unwrap_err().code(), "io.file");
+        assert_eq!(sandbox.create_file(&long).unwrap_err().code(), "policy.name");
         let deepest = vec!["d".repeat(62); 64].join("/") + &"e".repeat(65);
         assert_eq!(deepest.len(), 4096);
         sandbox.create_dir(&path(&deepest)).unwrap();

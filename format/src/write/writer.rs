@@ -4,7 +4,6 @@ use std::collections::HashSet;
 use std::io::{self, Read, Write};
 use std::path::Path;
 
-use prost::Message as _;
 use prost_reflect::{DynamicMessage, ReflectMessage as _};
 
 use super::entries::{EntryQueue, NewEntry};
@@ -224,7 +223,8 @@ impl<'a> Writer<'a> {
     /// As [`append`](Self::append).
     pub fn append_dynamic(&mut self, stream: StreamId, message: &DynamicMessage) -> Result<()> {
         self.check_type(stream, message.descriptor().full_name())?;
-        self.append_with(stream, message.encoded_len(), |batch| message.encode_raw(batch))
+        // Encoded so that equal messages are equal bytes, maps included.
+        self.append_encoded(stream, &record::encode(message))
     }
 
     /// Appends a record that is serialized already, and is not looked into.
