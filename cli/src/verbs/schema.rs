@@ -55,13 +55,7 @@ fn files(archive: &Archive, number: u32, all: bool) -> Result<Vec<(String, Strin
     Ok(files)
 }
 
-fn descriptor_set(
-    context: &Context,
-    args: &Schema,
-    archive: &Archive,
-    numbers: &[u32],
-    mut out: Stdout,
-) -> Result<u8> {
+fn descriptor_set(context: &Context, args: &Schema, archive: &Archive, numbers: &[u32], mut out: Stdout) -> Result<u8> {
     let &[number] = numbers else {
         let message = match numbers.len() {
             0 => "the archive has no Schema but the format's own, which --all gives".to_owned(),
@@ -79,7 +73,8 @@ fn descriptor_set(
         return done(&mut out);
     };
     let mut file = AtomicFile::replace(path)?;
-    file.write_all(set).map_err(|error| Error::io(code::IO_WRITE, format_args!("writing {}", path.display()), error))?;
+    file.write_all(set)
+        .map_err(|error| Error::io(code::IO_WRITE, format_args!("writing {}", path.display()), error))?;
     file.commit()?;
     if context.json {
         line(&mut out, object(archive, numbers, args, Some(path))?)?;
