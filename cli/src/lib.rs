@@ -8,7 +8,8 @@ pub mod ingest;
 pub mod output;
 pub mod ui;
 mod verbs;
-pub mod wire;
+mod well_known;
+mod wire;
 
 #[cfg(test)]
 mod testing;

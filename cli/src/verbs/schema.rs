@@ -5,6 +5,7 @@ use std::path::Path;
 
 use rosettar::error::code;
 use rosettar::io::{AtomicFile, Modes, Staging, StagingOptions};
+use rosettar::model::Mtime;
 use rosettar::{Archive, Digest, EntryPath, Error, Result};
 use serde_json::{Value, json};
 
@@ -93,6 +94,8 @@ fn write_files(context: &Context, archive: &Archive, numbers: &[u32], directory:
         }
     }
     let staging = Staging::new(directory, StagingOptions::new().modes(Modes::Umask))?;
+    let now = Mtime::from(std::time::SystemTime::now());
+    let now = (now.seconds, now.nanoseconds);
     let fill = || {
         let sandbox = staging.sandbox()?;
         for (path, text) in &files {
@@ -100,7 +103,7 @@ fn write_files(context: &Context, archive: &Archive, numbers: &[u32], directory:
             let mut file = sandbox.create_file(path)?;
             file.write_all(text.as_bytes())
                 .map_err(|error| Error::io(code::IO_WRITE, "writing a file", error).with_entry(path.as_str()))?;
-            file.finish(0o666, (0, 0))?;
+            file.finish(0o666, now)?;
         }
         Ok(())
     };
