@@ -3,12 +3,15 @@
 
 mod counted;
 mod errors;
+mod extract;
 mod flips;
 mod generated;
 mod layers;
 mod memory;
 #[cfg(unix)]
 mod outside;
+mod property;
+mod slow;
 mod support;
 #[cfg(unix)]
 mod trees;
