@@ -24,6 +24,7 @@ sys.path[:0] = [str(HERE), str(HERE / "reader")]
 
 import rosettar_reader as reader  # noqa: E402
 
+import dumps  # noqa: E402
 import generate  # noqa: E402
 
 VECTORS = HERE / "vectors"
@@ -68,6 +69,12 @@ def test_generator(report):
     for name in sorted(made.keys() | committed.keys()):
         same = made.get(name) == committed.get(name)
         report.check(f"generate {name}", "" if same else "the generator makes something else than is committed")
+
+
+def test_dumps(report):
+    spec = dumps.SPEC.read_text(encoding="utf-8")
+    problem = "" if dumps.with_dumps(spec) == spec else "they are not those of the vectors; run dumps.py --write"
+    report.check("dumps in FORMAT.md", problem)
 
 
 def test_verdicts(report, vectors):
@@ -222,6 +229,7 @@ def test_programs(report, vectors):
 def main():
     report, vectors = Report(), load_vectors()
     test_generator(report)
+    test_dumps(report)
     test_verdicts(report, vectors)
     test_single_entries(report, vectors)
     test_extraction(report, vectors)

@@ -596,7 +596,7 @@ def check_streams(streams, limits):
 
 def message_names(descriptor_set):
     """Checks the files of a descriptor set ("Schemas") and returns the full names of its messages."""
-    files = decode(FILE_DESCRIPTOR_SET, descriptor_set, "schema.descriptors").file
+    files = decode(FILE_DESCRIPTOR_SET, descriptor_set, "schema.protobuf").file
     paths = [file.name for file in files]
     known = set(paths)
     for file in files:

@@ -296,8 +296,6 @@ codes! {
     TAR_PADDING = Integrity "tar.padding";
     /// The tar does not end in two zero blocks alone in the last payload frame.
     TAR_END = Integrity "tar.end";
-    /// The tar's size is not the sum of its members.
-    TAR_SIZE = Malformed "tar.size";
 
     // Digests of content: FORMAT.md, "Digests".
     /// An entry's content does not match its digest.

@@ -99,7 +99,9 @@ impl<'a> Verifier<'a> {
             return Err(error);
         }
         self.complete = false;
-        if self.report.problems.len() < MOST_PROBLEMS {
+        // A damaged page, for one, is met as a frame and again as a page.
+        let known = |problem: &Error| (problem.code(), problem.offset(), problem.entry()) == (error.code(), error.offset(), error.entry());
+        if self.report.problems.len() < MOST_PROBLEMS && !self.report.problems.iter().any(known) {
             self.report.problems.push(error);
         }
         Ok(())

@@ -125,21 +125,28 @@ struct Columns {
 
 impl Columns {
     fn new(message: proto::EntryPage, count: usize) -> Result<Self> {
-        if message.paths.len() != count {
+        let found = message.paths.len();
+        for (name, len) in [
+            ("kinds", message.kinds.len()),
+            ("sizes", message.sizes.len()),
+            ("modes", message.modes.len()),
+            ("mtimes", message.mtimes.len()),
+            ("nanoseconds", message.nanoseconds.len()),
+        ] {
+            if len != found {
+                return Err(columns(format!("column {name} of a page has {len} elements: expected {found}, as paths has")));
+            }
+        }
+        if found != count {
             return Err(Error::new(
                 code::INDEX_PAGES,
-                format!("a page of {} entries: expected {count} as the index says", message.paths.len()),
+                format!("a page of {found} entries: expected {count}, as the index says"),
             ));
         }
         let kinds = message.kinds.iter().map(|&kind| kind_from(kind)).collect::<Result<Vec<_>>>()?;
         let of = |wanted: fn(&EntryKind) -> bool| kinds.iter().filter(|kind| wanted(kind)).count();
         let batches = of(|kind| *kind == EntryKind::Batch);
         for (name, found, expected) in [
-            ("kinds", kinds.len(), count),
-            ("sizes", message.sizes.len(), count),
-            ("modes", message.modes.len(), count),
-            ("mtimes", message.mtimes.len(), count),
-            ("nanoseconds", message.nanoseconds.len(), count),
             ("targets", message.targets.len(), of(|kind| *kind == EntryKind::Symlink)),
             ("digests", message.digests.len(), of(|kind| kind.has_content()) * Digest::LEN),
             ("streams", message.streams.len(), batches),
