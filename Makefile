@@ -13,7 +13,7 @@ help:
 	@echo "make test       all tests but the slow ones"
 	@echo "make test-slow  the slow tests: files of 5 and 9 GiB and the like"
 	@echo "make lint       formatting, lints, documentation, dependencies"
-	@echo "make vectors    write the conformance vectors anew"
+	@echo "make vectors    write the conformance vectors and the dumps of FORMAT.md anew"
 	@echo "make clean      remove what was built"
 
 demo: $(VENV)/up-to-date
@@ -30,6 +30,7 @@ lint: $(VENV)/up-to-date
 
 vectors: $(VENV)/up-to-date
 	$(PYTHON) conformance/generate.py
+	$(PYTHON) conformance/dumps.py --write
 
 clean:
 	cargo clean

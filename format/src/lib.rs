@@ -33,3 +33,12 @@ pub use path::EntryPath;
 pub use read::{Archive, ReadOptions};
 pub use verify::VerifyOptions;
 pub use write::{NewEntry, RecordType, StreamId, WriteOptions, Writer};
+
+/// The examples of the READMEs run as tests.
+#[cfg(doctest)]
+mod readme {
+    #[doc = include_str!("../README.md")]
+    struct Crate;
+    #[doc = include_str!("../../README.md")]
+    struct Project;
+}
