@@ -55,6 +55,7 @@ impl Archive {
     /// `io.read` where the archive cannot be read, and `usage.interrupted`; what is wrong with the archive is in the
     /// report.
     pub fn verify(&self, options: &VerifyOptions) -> Result<VerifyReport> {
+        self.inner.options.monitor.set_total(self.inner.index.totals.tar_bytes);
         let mut verifier = Verifier::new(self, options.clone());
         verifier.schemas()?;
         verifier.sections()?;

@@ -1,7 +1,7 @@
 //! Walking a directory that is to be packed, and opening its files so that a change under way is noticed.
 
 use std::collections::HashSet;
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -14,6 +14,10 @@ use crate::io::names::unportable;
 use crate::io::sandbox::Links;
 use crate::limits::Limits;
 use crate::path::{EntryPath, LinkTarget, is_reserved};
+
+mod paths;
+
+pub use paths::walk_paths;
 
 /// What is done about something that an archive cannot hold: a device, FIFO or socket, a name or link target that is no
 /// text or has control characters.
@@ -40,6 +44,7 @@ pub struct WalkOptions {
     links: Links,
     unsupported: Unsupported,
     limits: Limits,
+    output: Option<PathBuf>,
 }
 
 impl WalkOptions {
@@ -82,6 +87,13 @@ impl WalkOptions {
     #[must_use]
     pub fn limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
+        self
+    }
+
+    /// Leaves out what stands at `path`, an archive that is about to be replaced, so that it is not packed into itself.
+    #[must_use]
+    pub fn output(mut self, path: impl Into<PathBuf>) -> Self {
+        self.output = Some(path.into());
         self
     }
 }
@@ -161,17 +173,18 @@ pub struct Tree {
 /// - `io.source-changed`: something vanished or became something else during the walk.
 pub fn walk(root: impl AsRef<Path>, options: &WalkOptions) -> Result<Tree> {
     let root = root.as_ref();
-    let include = if options.include.is_empty() { None } else { Some(globs("include", &options.include)?) };
-    let exclude = globs("exclude", &options.exclude)?;
-    let dir = Dir::open(root).map_err(|error| match error.kind() {
+    let mut walker = Walker::new(options)?;
+    walker.visit(&open_root(root)?, "", root, false)?;
+    walker.finish()
+}
+
+fn open_root(root: &Path) -> Result<Dir> {
+    Dir::open(root).map_err(|error| match error.kind() {
         io::ErrorKind::NotADirectory => {
             Error::new(code::USAGE_INPUT, format!("cannot pack {}: expected a directory", root.display()))
         }
         _ => Error::io(code::IO_FILE, format!("cannot open the directory {}", root.display()), error),
-    })?;
-    let mut walker = Walker { options, include, exclude, found: Vec::new(), skipped: Vec::new() };
-    walker.visit(&dir, "", root, false)?;
-    walker.finish()
+    })
 }
 
 impl Tree {
@@ -186,6 +199,8 @@ struct Walker<'a> {
     /// `None` where everything is taken.
     include: Option<GlobSet>,
     exclude: GlobSet,
+    /// The directory, by device and inode, and the name of what is left out as [`WalkOptions::output`] asks.
+    output: Option<((u64, u64), OsString)>,
     found: Vec<Found>,
     skipped: Vec<Note>,
 }
@@ -197,7 +212,19 @@ struct Found {
     notes: Vec<Note>,
 }
 
-impl Walker<'_> {
+impl<'a> Walker<'a> {
+    fn new(options: &'a WalkOptions) -> Result<Self> {
+        let include = if options.include.is_empty() { None } else { Some(globs("include", &options.include)?) };
+        let exclude = globs("exclude", &options.exclude)?;
+        let output = options.output.as_deref().and_then(|path| {
+            let above = path.parent().filter(|above| !above.as_os_str().is_empty()).unwrap_or(Path::new("."));
+            // Where there is no such directory, there is nothing to leave out.
+            let stat = Dir::open(above).and_then(|dir| dir.stat_self()).ok()?;
+            Some(((stat.dev, stat.ino), path.file_name()?.to_owned()))
+        });
+        Ok(Self { options, include, exclude, output, found: Vec::new(), skipped: Vec::new() })
+    }
+
     /// Lists `dir`, whose archive path with a `/` is `prefix`, and what is below it. `matched` tells whether an include
     /// pattern matched above.
     fn visit(&mut self, dir: &Dir, prefix: &str, source: &Path, matched: bool) -> Result<()> {
@@ -215,6 +242,12 @@ impl Walker<'_> {
     }
 
     fn look_at(&mut self, dir: &Dir, name: &OsStr, path: String, source: PathBuf, matched: bool) -> Result<()> {
+        if let Some((above, output)) = &self.output
+            && output == name
+            && dir.stat_self().is_ok_and(|stat| (stat.dev, stat.ino) == *above)
+        {
+            return Ok(());
+        }
         let stat = dir.stat(name).map_err(|error| vanished("look at", &source, &path, error))?;
         if !matched && stat.kind != Kind::Directory {
             return Ok(());
