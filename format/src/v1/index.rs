@@ -380,7 +380,9 @@ fn page_list(pages: Vec<proto::Page>, streams: usize, frames: &[FramePlace], tar
 /// Holds each stream's number of records against what the pages say.
 fn check_record_counts(streams: &[StreamInfo], pages: &[PagePlace]) -> Result<()> {
     for (number, stream) in streams.iter().enumerate() {
-        let records = pages.iter().fold(0u64, |sum, page| sum.saturating_add(page.record_counts[number]));
+        // Overflow is refused here, so that sums over some of the pages cannot overflow later.
+        let records = pages.iter().try_fold(0u64, |sum, page| sum.checked_add(page.record_counts[number]));
+        let records = records.ok_or_else(|| streams_fault(format!("stream {} has over 2^64 records", stream.name())))?;
         if records != stream.records || (records == 0) != (stream.batches == 0) {
             return Err(streams_fault(format!(
                 "stream {} has {} records in {} batches: expected {records} records, as its pages say",

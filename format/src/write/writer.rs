@@ -150,9 +150,9 @@ impl<'a> Writer<'a> {
     /// `schema.*` where `descriptor_set` does not define the type or is not acceptable; `limit.schemas`.
     pub fn annotate_encoded(&mut self, annotation: Annotation, descriptor_set: &[u8]) -> Result<()> {
         self.check_usable()?;
-        let schemas_before = self.schemas.bodies().len();
-        self.schemas.number_for(annotation.type_name(), descriptor_set, &self.options.limits)?;
-        if self.manifest_digest.is_some() && self.schemas.bodies().len() > schemas_before {
+        let limits = &self.options.limits;
+        let added = self.schemas.for_annotation(annotation.type_name(), descriptor_set, limits)?;
+        if added && self.manifest_digest.is_some() {
             self.write_late_schema()?;
         }
         self.facts().annotations.push(annotation);
@@ -196,7 +196,7 @@ impl<'a> Writer<'a> {
             return Err(Error::new(code::LIMIT_STREAMS, message));
         }
         let limits = &self.options.limits;
-        let schema = self.schemas.number_for(&record_type.type_name, &record_type.descriptor_set, limits)?;
+        let schema = self.schemas.for_stream(&record_type.type_name, &record_type.descriptor_set, limits)?;
         let (type_name, schema_version) = (record_type.type_name, record_type.schema_version);
         let declaration = StreamDeclaration { name, type_name, schema, schema_version };
         self.stream_names.insert(declaration.name.folded());
