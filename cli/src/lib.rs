@@ -8,7 +8,8 @@ pub mod ingest;
 pub mod output;
 pub mod ui;
 mod verbs;
-pub mod wire;
+mod well_known;
+mod wire;
 
 #[cfg(test)]
 mod testing;
@@ -77,7 +78,9 @@ fn message(error: &clap::Error) -> String {
     let text = text.strip_prefix("error: ").unwrap_or(&text);
     let end = text.find("\n\n").unwrap_or(text.len());
     let mut message = text[..end].split_whitespace().collect::<Vec<_>>().join(" ");
-    for (kind, label) in [(ContextKind::SuggestedArg, "did you mean"), (ContextKind::SuggestedSubcommand, "did you mean")] {
+    for (kind, label) in
+        [(ContextKind::SuggestedArg, "did you mean"), (ContextKind::SuggestedSubcommand, "did you mean")]
+    {
         if let Some(value) = error.get(kind) {
             message.push_str(&format!("; {label} {value}?"));
         }

@@ -127,8 +127,11 @@ impl Archive {
                 )
                 .with_entry(path));
             }
-            if cfg!(windows) && let Some(reason) = placed.entry.path.components().find_map(crate::io::names::unportable) {
-                return Err(Error::new(code::POLICY_NAME, format!("this system cannot hold the name: {reason}")).with_entry(path));
+            if cfg!(windows)
+                && let Some(reason) = placed.entry.path.components().find_map(crate::io::names::unportable)
+            {
+                return Err(Error::new(code::POLICY_NAME, format!("this system cannot hold the name: {reason}"))
+                    .with_entry(path));
             }
             let (first, last) = (index.frame_at(placed.header_at), index.frame_at(placed.end() - 1));
             let next = plan.frames.back().map_or(0, |frame| frame + 1);

@@ -31,19 +31,7 @@ impl Selection {
     /// # Errors
     /// `usage.option` for a pattern that is no glob.
     pub fn new(patterns: &[impl AsRef<str>]) -> Result<Self> {
-        let bad = |pattern: &str, error: globset::Error| {
-            Error::new(code::USAGE_OPTION, format!("pattern {pattern:?} is no glob: {}", error.kind()))
-        };
-        let mut set = GlobSetBuilder::new();
-        for pattern in patterns {
-            let pattern = pattern.as_ref();
-            let trimmed = pattern.trim_matches('/');
-            let anchored =
-                if trimmed.contains('/') || pattern.starts_with('/') { trimmed.to_owned() } else { format!("**/{trimmed}") };
-            let glob = GlobBuilder::new(&anchored).literal_separator(true).backslash_escape(true).build();
-            set.add(glob.map_err(|error| bad(pattern, error))?);
-        }
-        let globs = set.build().map_err(|error| bad("", error))?;
+        let globs = globs(patterns)?;
         let patterns: Vec<String> = patterns.iter().map(|pattern| pattern.as_ref().to_owned()).collect();
         Ok(Self { globs, used: vec![false; patterns.len()], patterns })
     }
@@ -76,4 +64,26 @@ impl Selection {
             None => Ok(()),
         }
     }
+}
+
+/// One matcher for all patterns, in the form that [`Selection`] describes.
+///
+/// # Errors
+/// `usage.option` for a pattern that is no glob.
+pub(crate) fn globs(patterns: &[impl AsRef<str>]) -> Result<GlobSet> {
+    let bad = |pattern: &str, error: globset::Error| {
+        let message = format!("pattern {pattern:?}: expected a glob such as `*.txt` or `src/**`: {}", error.kind());
+        Error::new(code::USAGE_OPTION, message).with_source(error)
+    };
+    let mut set = GlobSetBuilder::new();
+    for pattern in patterns {
+        let pattern = pattern.as_ref();
+        let trimmed = pattern.trim_matches('/');
+        let whole_path = trimmed.contains('/') || pattern.starts_with('/');
+        let anchored = if whole_path { trimmed.to_owned() } else { format!("**/{trimmed}") };
+        // Paths of archives have the same form everywhere, so a backslash escapes on every system.
+        let glob = GlobBuilder::new(&anchored).literal_separator(true).backslash_escape(true).build();
+        set.add(glob.map_err(|error| bad(pattern, error))?);
+    }
+    set.build().map_err(|error| bad("", error))
 }

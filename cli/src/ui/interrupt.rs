@@ -1,7 +1,7 @@
 //! Interruption.
 
-use std::sync::{Arc, Mutex, PoisonError};
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use rosettar::error::code;
 use rosettar::{Error, Result};

@@ -22,8 +22,7 @@ pub(super) fn run(context: &Context, args: &Extract) -> Result<u8> {
     if let Some(threads) = args.threads {
         reading = reading.threads(threads);
     }
-    let mut options =
-        ExtractOptions::new().links(args.links.into()).modes(args.modes.into()).sync(args.sync);
+    let mut options = ExtractOptions::new().links(args.links.into()).modes(args.modes.into()).sync(args.sync);
     for glob in &args.globs {
         options = options.pattern(glob);
     }

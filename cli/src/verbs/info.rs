@@ -90,7 +90,14 @@ fn text(archive: &Archive, annotations: &[Value]) -> String {
     row("files", format!("{}, {}", human::count(totals.files), exact(totals.file_bytes)));
     row("directories", human::count(totals.directories));
     row("links", human::count(totals.symlinks));
-    row("records", format!("{} in {}", human::count(totals.records), super::counted(facts.streams.len() as u64, "stream", "streams")));
+    row(
+        "records",
+        format!(
+            "{} in {}",
+            human::count(totals.records),
+            super::counted(facts.streams.len() as u64, "stream", "streams")
+        ),
+    );
     if !manifest.required_features.is_empty() {
         row("requires", manifest.required_features.join(", "));
     }

@@ -80,7 +80,8 @@ impl Context {
 
     fn open_with(&self, path: &Path, options: ReadOptions) -> Result<Archive> {
         if path.as_os_str() == "-" {
-            let message = "an archive cannot be read from standard input: save it to a file first, or name the file `./-`";
+            let message =
+                "an archive cannot be read from standard input: save it to a file first, or name the file `./-`";
             return Err(Error::new(code::USAGE_OPTION, message));
         }
         options.open_path(path)

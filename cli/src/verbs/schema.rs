@@ -5,6 +5,7 @@ use std::path::Path;
 
 use rosettar::error::code;
 use rosettar::io::{AtomicFile, Modes, Staging, StagingOptions};
+use rosettar::model::Mtime;
 use rosettar::{Archive, Digest, EntryPath, Error, Result};
 use serde_json::{Value, json};
 
@@ -55,13 +56,7 @@ fn files(archive: &Archive, number: u32, all: bool) -> Result<Vec<(String, Strin
     Ok(files)
 }
 
-fn descriptor_set(
-    context: &Context,
-    args: &Schema,
-    archive: &Archive,
-    numbers: &[u32],
-    mut out: Stdout,
-) -> Result<u8> {
+fn descriptor_set(context: &Context, args: &Schema, archive: &Archive, numbers: &[u32], mut out: Stdout) -> Result<u8> {
     let &[number] = numbers else {
         let message = match numbers.len() {
             0 => "the archive has no Schema but the format's own, which --all gives".to_owned(),
@@ -79,7 +74,8 @@ fn descriptor_set(
         return done(&mut out);
     };
     let mut file = AtomicFile::replace(path)?;
-    file.write_all(set).map_err(|error| Error::io(code::IO_WRITE, format_args!("writing {}", path.display()), error))?;
+    file.write_all(set)
+        .map_err(|error| Error::io(code::IO_WRITE, format_args!("writing {}", path.display()), error))?;
     file.commit()?;
     if context.json {
         line(&mut out, object(archive, numbers, args, Some(path))?)?;
@@ -98,6 +94,8 @@ fn write_files(context: &Context, archive: &Archive, numbers: &[u32], directory:
         }
     }
     let staging = Staging::new(directory, StagingOptions::new().modes(Modes::Umask))?;
+    let now = Mtime::from(std::time::SystemTime::now());
+    let now = (now.seconds, now.nanoseconds);
     let fill = || {
         let sandbox = staging.sandbox()?;
         for (path, text) in &files {
@@ -105,7 +103,7 @@ fn write_files(context: &Context, archive: &Archive, numbers: &[u32], directory:
             let mut file = sandbox.create_file(path)?;
             file.write_all(text.as_bytes())
                 .map_err(|error| Error::io(code::IO_WRITE, "writing a file", error).with_entry(path.as_str()))?;
-            file.finish(0o666, (0, 0))?;
+            file.finish(0o666, now)?;
         }
         Ok(())
     };

@@ -73,8 +73,7 @@ fn print(
     if context.quiet && problems.is_empty() {
         return Ok(());
     }
-    let (green, red, off) =
-        if colours(Stream::Out) { ("\x1b[1;32m", "\x1b[1;31m", "\x1b[0m") } else { ("", "", "") };
+    let (green, red, off) = if colours(Stream::Out) { ("\x1b[1;32m", "\x1b[1;31m", "\x1b[0m") } else { ("", "", "") };
     let shown = path.to_string_lossy();
     if problems.is_empty() {
         line(out, format_args!("{}: {green}sound{off}", escape(&shown)))?;

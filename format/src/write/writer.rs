@@ -13,7 +13,7 @@ use super::options::WriteOptions;
 use super::pipeline::Pipeline;
 use super::schemas::Schemas;
 use super::streams::{RecordType, StreamId, StreamState};
-use super::tree::{self, SourceFile, Tree, TreeItem, TreeKind, WalkOptions};
+use super::tree::{self, SourceOpener, Tree, TreeItem, TreeKind, WalkOptions};
 use crate::digest::Digest;
 use crate::error::{Error, Result, code};
 use crate::io::{AtomicFile, Spool};
@@ -72,6 +72,7 @@ pub struct Writer<'a> {
     pub(super) paths: PathCheck,
     pub(super) chunk: Chunk,
     pub(super) tar_bytes: u64,
+    opener: SourceOpener,
     pub(super) failed: bool,
 }
 
@@ -117,6 +118,7 @@ impl<'a> Writer<'a> {
             paths: PathCheck::default(),
             chunk: Chunk::default(),
             tar_bytes: 0,
+            opener: SourceOpener::default(),
             failed: false,
         })
     }
@@ -308,7 +310,7 @@ impl<'a> Writer<'a> {
             TreeKind::Directory => self.add_directory(entry),
             TreeKind::Symlink(target) => self.add_symlink(entry, target.as_str()),
             TreeKind::File => {
-                let mut file = SourceFile::open(item)?;
+                let mut file = self.opener.open(item)?;
                 let entry = self.file(entry, item.size)?;
                 self.member(entry, Content::Reader(&mut file))?;
                 // What was written is of no use if the file changed meanwhile.
