@@ -35,3 +35,12 @@ pub use read::{Archive, ReadOptions};
 pub use select::Selection;
 pub use verify::VerifyOptions;
 pub use write::{NewEntry, RecordType, StreamId, WriteOptions, Writer};
+
+/// The examples of the READMEs run as tests.
+#[cfg(doctest)]
+mod readme {
+    #[doc = include_str!("../README.md")]
+    struct Crate;
+    #[doc = include_str!("../../README.md")]
+    struct Project;
+}

@@ -352,7 +352,9 @@ proptest::proptest! {
             let descriptor = message(pool, name).unwrap();
             let walked = decode(&descriptor, &record, &Limits::default());
             let alone = DynamicMessage::decode(descriptor.clone(), &record[..]);
-            proptest::prop_assert_eq!(walked.is_ok(), alone.is_ok(), "{:?} {:?}", walked.err(), alone.err());
+            // Of a map field, prost-reflect 0.16 ignores the wire type and reads an entry from whatever follows.
+            let stricter = walked.as_ref().is_err_and(|e| e.to_string().contains("expected length-delimited"));
+            proptest::prop_assert!(walked.is_ok() == alone.is_ok() || stricter, "{:?} {:?}", walked.err(), alone.err());
             if let Ok(message) = walked {
                 let encoded = encode(&message);
                 proptest::prop_assert_eq!(&encode(&decode(&descriptor, &encoded, &Limits::default()).unwrap()), &encoded);
