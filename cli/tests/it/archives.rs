@@ -62,7 +62,8 @@ fn other_tools_see_the_same_files() {
     }
     let dir = Dir::with_archive();
     std::fs::create_dir(dir.path("tar")).unwrap();
-    let status = std::process::Command::new("tar").arg("xf").arg(dir.path("a.rtar")).arg("-C").arg(dir.path("tar")).status();
+    let status =
+        std::process::Command::new("tar").arg("xf").arg(dir.path("a.rtar")).arg("-C").arg(dir.path("tar")).status();
     assert!(status.unwrap().success());
     dir.run(&["extract", "a.rtar"]).ok();
     assert_eq!(names(&dir.path("tar/t/sub")), names(&dir.path("a/t/sub")));

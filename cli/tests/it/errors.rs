@@ -57,7 +57,11 @@ fn archives_that_are_not_acceptable_are_2() {
     let error = dir.run(&["list", "a.rtar", "--limit", "entries=1", "--json"]).code(2).json_error();
     assert_eq!(error["code"], "limit.entries");
     let ran = dir.run(&["list", "a.rtar", "--limit", "entries=1"]).code(2);
-    assert!(ran.err.contains("hint: if the input is trustworthy, allow more with --limit entries=VALUE"), "{}", ran.err);
+    assert!(
+        ran.err.contains("hint: if the input is trustworthy, allow more with --limit entries=VALUE"),
+        "{}",
+        ran.err
+    );
     dir.run(&["list", "a.rtar", "--limit", "entries=1x"]).code(1);
 }
 

@@ -2,8 +2,7 @@
 
 use crate::support::{Dir, names};
 
-const VERBS: &[&str] =
-    &["pack", "info", "list", "cat", "records", "schema", "extract", "verify", "completions", "man"];
+const VERBS: &[&str] = &["pack", "info", "list", "cat", "records", "schema", "extract", "verify", "completions", "man"];
 
 #[test]
 fn every_verb_has_examples() {

@@ -29,7 +29,7 @@ fn paths_that_are_refused() {
         (absolute.to_str().unwrap(), "it is absolute"),
         ("../x", "it has a `..`"),
         ("t/../rows.csv", "it has a `..`"),
-        ("", "it is empty"),
+        ("", "a value is required"),
         ("nope", "No such file"),
         ("t/nope/x", "No such file"),
         ("t/a.txt/x", "Not a directory"),
@@ -150,9 +150,12 @@ fn a_bad_cell_leaves_nothing() {
         ("bad.csv", "bad.csv:3: column \"number\": expected int32, found \"x7\" [record.value]"),
         (
             "bad.jsonl",
-            "bad.jsonl:2:10: demo.Row has no field \"numbre\"; its fields are number, name, color, when, inner [record.value]",
+            "bad.jsonl:2:9: demo.Row has no field \"numbre\"; its fields are number, name, color, when, inner [record.value]",
         ),
-        ("bad.binpb", "bad.binpb: record 0 at byte 0: the length is 2 bytes, but the file ends after 1 [record.framing]"),
+        (
+            "bad.binpb",
+            "bad.binpb: record 0 at byte 0: the length is 2 bytes, but the file ends after 1 [record.framing]",
+        ),
     ] {
         let before = dir.names();
         for output in ["new.rtar", "old.rtar"] {
@@ -191,7 +194,10 @@ fn options_that_do_not_go_together() {
         (&["--proto", "rows.proto", "--records", "r=rows.csv"], "names no message type"),
         (&["--proto", "rows.proto", "--records", "r:demo.Nope=rows.csv"], "demo.Nope"),
         (&["--proto", "rows.proto", "--records", "r:demo.Row=nope.csv"], "nope.csv"),
-        (&["--proto", "rows.proto", "--records", "a:demo.Row=csv:-", "--records", "b:demo.Row=csv:-"], "one stream only"),
+        (
+            &["--proto", "rows.proto", "--records", "a:demo.Row=csv:-", "--records", "b:demo.Row=csv:-"],
+            "one stream only",
+        ),
         (&["--proto", "nope.proto", "--records", "r:demo.Row=rows.csv"], "nope.proto"),
         (&["t", "--attr", "x"], "KEY=VALUE"),
         (&["t", "--attr", "x=1", "--attr", "x=2"], "set before"),

@@ -88,7 +88,8 @@ fn a_closed_pipe_is_silent() {
         assert_eq!(String::from_utf8_lossy(&output.stderr), "", "{args:?}");
     }
     // An archive that is cut off is no success.
-    let mut child = dir.command(&["pack", "-o", "-", "d"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut child =
+        dir.command(&["pack", "-o", "-", "d"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     drop(child.stdout.take());
     assert_eq!(child.wait_with_output().unwrap().status.code(), Some(1));
 }
@@ -131,7 +132,8 @@ fn schemas_as_text_and_as_bytes() {
 #[test]
 fn an_archive_is_not_read_from_standard_input() {
     let dir = Dir::new();
-    for args in [&["info", "-"][..], &["list", "-"], &["cat", "-", "x"], &["extract", "-", "-C", "d"], &["verify", "-"]] {
+    for args in [&["info", "-"][..], &["list", "-"], &["cat", "-", "x"], &["extract", "-", "-C", "d"], &["verify", "-"]]
+    {
         let ran = dir.run(args).code(1);
         assert!(ran.err.contains("cannot be read from standard input"), "{args:?}: {}", ran.err);
     }

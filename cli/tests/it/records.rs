@@ -7,7 +7,9 @@ fn rows_fields_and_formats() {
     let dir = Dir::with_archive();
     let records = |args: &[&str]| dir.run(&[&["records", "a.rtar", "rows"], args].concat()).ok().out;
     let first = r#"{"number":1,"name":"one","color":"RED","when":"2013-01-01T05:00:00Z","inner":{"n":7}}"#;
-    let all = format!("{first}\n{{\"number\":2}}\n{{\"number\":3,\"name\":\"drei\",\"color\":\"RED\",\"inner\":{{\"n\":9}}}}\n");
+    let all = format!(
+        "{first}\n{{\"number\":2}}\n{{\"number\":3,\"name\":\"drei\",\"color\":\"RED\",\"inner\":{{\"n\":9}}}}\n"
+    );
     assert_eq!(records(&[]), all);
     assert_eq!(records(&["--rows", "0:1"]), format!("{first}\n"));
     assert_eq!(records(&["--rows", "1"]), "{\"number\":2}\n");

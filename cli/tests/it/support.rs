@@ -92,8 +92,19 @@ impl Dir {
 }
 
 pub const PACK_ALL: &[&str] = &[
-    "pack", "-o", "a.rtar", "--proto", "rows.proto", "--null", "NA", "--records", "rows:demo.Row=rows.csv", "--attr",
-    "source=test", "--reproducible", "t",
+    "pack",
+    "-o",
+    "a.rtar",
+    "--proto",
+    "rows.proto",
+    "--null",
+    "NA",
+    "--records",
+    "rows:demo.Row=rows.csv",
+    "--attr",
+    "source=test",
+    "--reproducible",
+    "t",
 ];
 
 impl Ran {
