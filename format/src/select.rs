@@ -38,8 +38,11 @@ impl Selection {
         for pattern in patterns {
             let pattern = pattern.as_ref();
             let trimmed = pattern.trim_matches('/');
-            let anchored =
-                if trimmed.contains('/') || pattern.starts_with('/') { trimmed.to_owned() } else { format!("**/{trimmed}") };
+            let anchored = if trimmed.contains('/') || pattern.starts_with('/') {
+                trimmed.to_owned()
+            } else {
+                format!("**/{trimmed}")
+            };
             let glob = GlobBuilder::new(&anchored).literal_separator(true).backslash_escape(true).build();
             set.add(glob.map_err(|error| bad(pattern, error))?);
         }

@@ -45,7 +45,10 @@ impl Schema {
     #[track_caller]
     fn check_type(&mut self, place: &str, kind: &str, value: &Value) {
         if let Some(kind) = kind.strip_suffix(" or null") {
-            return if value.is_null() { () } else { self.check_type(place, kind, value) };
+            if !value.is_null() {
+                self.check_type(place, kind, value);
+            }
+            return;
         }
         if let Some(kind) = kind.strip_prefix("array of ") {
             let values = value.as_array().unwrap_or_else(|| panic!("{place}: {value}"));
