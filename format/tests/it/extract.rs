@@ -78,8 +78,7 @@ fn targets() {
 
 #[test]
 fn links_that_lead_outside() {
-    let outside =
-        ["/etc/passwd", "..", "../x", "folder/../../x", "folder/..", "/", "./../x", "a/b/../../../x"];
+    let outside = ["/etc/passwd", "..", "../x", "folder/../../x", "folder/..", "/", "./../x", "a/b/../../../x"];
     for target in outside {
         let archive = archive(|writer| {
             writer.add_bytes(entry("file"), b"x").unwrap();
@@ -253,7 +252,8 @@ fn a_packed_tree_comes_back() {
     for folder in ["a", "a-b", "a/b", "ro/x"] {
         fs::create_dir_all(at(folder)).unwrap();
     }
-    for (name, content) in [("a.txt", "1"), ("a/x", "2"), ("a-b/y", "3"), ("a b", "4"), ("a/b/z", "5"), ("ro/x/f", "6")] {
+    for (name, content) in [("a.txt", "1"), ("a/x", "2"), ("a-b/y", "3"), ("a b", "4"), ("a/b/z", "5"), ("ro/x/f", "6")]
+    {
         fs::write(at(name), content).unwrap();
     }
     fs::write(at("ro-sibling"), "7").unwrap();

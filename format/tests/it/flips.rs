@@ -79,14 +79,8 @@ fn every_truncation_is_refused() {
 #[test]
 fn what_goes_on_is_refused() {
     let sound = small();
-    let tails: [&[u8]; 6] = [
-        b"\0",
-        b"\n",
-        &[0; 512],
-        b"\x28\xb5\x2f\xfd\x20\x00\x01\x00\x00",
-        b"\x5a\x2a\x4d\x18\0\0\0\0",
-        &sound,
-    ];
+    let tails: [&[u8]; 6] =
+        [b"\0", b"\n", &[0; 512], b"\x28\xb5\x2f\xfd\x20\x00\x01\x00\x00", b"\x5a\x2a\x4d\x18\0\0\0\0", &sound];
     for tail in tails {
         assert_eq!(fault([&sound, tail].concat()), None, "appended {} bytes", tail.len());
         assert_eq!(fault([tail, &sound[..]].concat()), None, "prefixed {} bytes", tail.len());
@@ -142,7 +136,5 @@ fn extracting_a_flipped_archive_gives_the_right_files_or_none() {
         bytes[at] ^= 1 << (at % 8);
         extraction_fault(bytes, folder.path(), at)
     });
-    sweep(sound.len() / 16, |sixteenth| {
-        extraction_fault(sound[..sixteenth * 16].to_vec(), folder.path(), sixteenth)
-    });
+    sweep(sound.len() / 16, |sixteenth| extraction_fault(sound[..sixteenth * 16].to_vec(), folder.path(), sixteenth));
 }

@@ -65,11 +65,7 @@ fn source(root: &Path, path: &Path) -> Option<Source> {
     }
     let text = std::fs::read_to_string(path).unwrap();
     let code_lines: Vec<&str> = text.lines().take_while(|line| !line.starts_with("mod tests")).collect();
-    let code = code_lines
-        .iter()
-        .map(|line| line.split("//").next().unwrap_or_default())
-        .collect::<Vec<_>>()
-        .join("\n");
+    let code = code_lines.iter().map(|line| line.split("//").next().unwrap_or_default()).collect::<Vec<_>>().join("\n");
     Some(Source { path: relative.to_owned(), layer: names[0].clone(), code, lines: code_lines.len() })
 }
 
@@ -155,7 +151,8 @@ fn imports_only_go_down() {
 
 #[test]
 fn imports_are_found() {
-    let code = "use crate::{v1, read::{Archive, Head}, io};\nuse super::x;\nlet y = crate::wire::prefix::LEN; $crate::no";
+    let code =
+        "use crate::{v1, read::{Archive, Head}, io};\nuse super::x;\nlet y = crate::wire::prefix::LEN; $crate::no";
     assert_eq!(named(code), ["v1", "read", "io", "wire"]);
 }
 

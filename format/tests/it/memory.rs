@@ -56,12 +56,18 @@ fn work_of_the_child() {
         "nothing" => {}
         "pack" => pack(&path, size),
         "verify" => {
-            let report = ReadOptions::new().threads(2).open_path(&path).unwrap().verify(&VerifyOptions::new().records(true)).unwrap();
+            let report = ReadOptions::new()
+                .threads(2)
+                .open_path(&path)
+                .unwrap()
+                .verify(&VerifyOptions::new().records(true))
+                .unwrap();
             assert!(report.is_sound() && report.decoded_bytes > size, "{report:?}");
         }
         "extract" => {
             let out = folder.join("out");
-            let report = ReadOptions::new().threads(2).open_path(&path).unwrap().extract(&out, &ExtractOptions::new()).unwrap();
+            let report =
+                ReadOptions::new().threads(2).open_path(&path).unwrap().extract(&out, &ExtractOptions::new()).unwrap();
             assert!(report.bytes > size / 2);
             std::fs::remove_dir_all(out).unwrap();
         }

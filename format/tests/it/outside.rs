@@ -23,6 +23,9 @@ struct Sample {
     extractable: bool,
 }
 
+/// Puts a sample's entries and streams into a writer.
+type Fill = fn(&mut Writer<'_>);
+
 const BSDTAR_ALTERS: &str = "names-bsdtar-alters";
 
 /// The archives that everyone must understand.
@@ -31,7 +34,7 @@ fn samples() -> &'static [Sample] {
     SAMPLES.get_or_init(|| {
         let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("outside");
         std::fs::create_dir_all(&folder).unwrap();
-        let all: [(&str, bool, fn(&mut Writer<'_>)); 9] = [
+        let all: [(&str, bool, Fill); 9] = [
             ("empty", true, |_| {}),
             ("names", true, names),
             (BSDTAR_ALTERS, true, names_bsdtar_alters),
@@ -105,7 +108,9 @@ fn names(writer: &mut Writer<'_>) {
     }
     writer.add_directory(file("empty directory\u{e9}")).unwrap();
     writer.add_directory(file("deep/.rosettar")).unwrap();
-    for illegal in ["new\nline", "tab\t", "nul\0", "del\u{7f}", "c1\u{9b}", "", "/", "a//b", "a/", "/a", "../a", "a/../b", "."] {
+    for illegal in
+        ["new\nline", "tab\t", "nul\0", "del\u{7f}", "c1\u{9b}", "", "/", "a//b", "a/", "/a", "../a", "a/../b", "."]
+    {
         assert_eq!(NewEntry::new(illegal).unwrap_err().code(), "path.invalid", "{illegal:?}");
     }
 }
@@ -177,7 +182,8 @@ fn links(writer: &mut Writer<'_>) {
 
 fn times(writer: &mut Writer<'_>) {
     // From before 1970, within 32 bits, to after 2242, where 33 bits end.
-    for seconds in [-2_000_000_000, -86_400, -1, 0, 1, 0x7fff_ffff, 0x8000_0000, 8_589_934_591, 8_589_934_592, 10_413_792_000]
+    for seconds in
+        [-2_000_000_000, -86_400, -1, 0, 1, 0x7fff_ffff, 0x8000_0000, 8_589_934_591, 8_589_934_592, 10_413_792_000]
     {
         for nanoseconds in [0, 1, 999_999_999] {
             let time = Mtime { seconds, nanoseconds };
@@ -428,7 +434,16 @@ with tarfile.open(fileobj=io.BytesIO(tar), mode='r:') as archive:
             let kind = if entry.kind.is_reserved() { "file" } else { entry.kind.as_str() };
             let target = entry.target.as_ref().map_or("", |target| target.as_str());
             let expected = serde_json::json!([
-                entry.path.as_str(), kind, entry.mode, entry.size, entry.mtime.seconds.to_string(), target, 0, 0, "", ""
+                entry.path.as_str(),
+                kind,
+                entry.mode,
+                entry.size,
+                entry.mtime.seconds.to_string(),
+                target,
+                0,
+                0,
+                "",
+                ""
             ]);
             let found: serde_json::Value = serde_json::from_str(lines.next().unwrap()).unwrap();
             assert_eq!(found, expected, "{}", sample.name);
@@ -465,7 +480,12 @@ fn the_crate_tar_lists_the_same() {
             let path = path.strip_suffix(b"/").unwrap_or(&path);
             assert_eq!(path, entry.path.as_str().as_bytes());
             let target = member.link_name_bytes().map(|target| target.into_owned());
-            assert_eq!(target.as_deref(), entry.target.as_ref().map(|target| target.as_str().as_bytes()), "{}", entry.path);
+            assert_eq!(
+                target.as_deref(),
+                entry.target.as_ref().map(|target| target.as_str().as_bytes()),
+                "{}",
+                entry.path
+            );
             let mut content = Vec::new();
             member.read_to_end(&mut content).unwrap();
             assert_eq!(content.len() as u64, entry.size, "{}", entry.path);
@@ -561,7 +581,11 @@ fn protoc_compiles_printed_schemas_to_equal_descriptors() {
         }
         let set = folder.path().join("set.binpb");
         let mut command = Command::new("protoc");
-        command.arg("-I").arg(folder.path()).arg("--include_imports").arg(format!("--descriptor_set_out={}", set.display()));
+        command
+            .arg("-I")
+            .arg(folder.path())
+            .arg("--include_imports")
+            .arg(format!("--descriptor_set_out={}", set.display()));
         run(command.args(files.iter().map(|(path, _)| path)));
         let by_path = |bytes: &[u8]| {
             let mut set = prost_types::FileDescriptorSet::decode(bytes).unwrap();

@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Read as _, Seek as _, SeekFrom};
 
-use prost::Message as _;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select, subsequence};
+use prost::Message as _;
 use rosettar::io::ReadAt;
 use rosettar::model::{EntryKind, Mtime};
 use rosettar::{Archive, Digest, NewEntry, ReadOptions, StreamId, WriteOptions, Writer};
@@ -90,7 +90,8 @@ fn mtime() -> impl Strategy<Value = Mtime> {
         any::<i64>(),
         select(vec![-1, 8_589_934_591, 8_589_934_592, i64::MIN, i64::MAX])
     ];
-    (seconds, prop_oneof![Just(0), 0..1_000_000_000u32]).prop_map(|(seconds, nanoseconds)| Mtime { seconds, nanoseconds })
+    (seconds, prop_oneof![Just(0), 0..1_000_000_000u32])
+        .prop_map(|(seconds, nanoseconds)| Mtime { seconds, nanoseconds })
 }
 
 fn item() -> impl Strategy<Value = Item> {
@@ -99,8 +100,12 @@ fn item() -> impl Strategy<Value = Item> {
         1 => Just(What::Directory),
         1 => "[^\\p{Cc}]{1,150}".prop_map(What::Symlink),
     ];
-    (vec(component(), 1..5), 0u32..0o1000, mtime(), what)
-        .prop_map(|(path, mode, mtime, what)| Item { path: path.join("/"), mode, mtime, what })
+    (vec(component(), 1..5), 0u32..0o1000, mtime(), what).prop_map(|(path, mode, mtime, what)| Item {
+        path: path.join("/"),
+        mode,
+        mtime,
+        what,
+    })
 }
 
 /// Entries of which none is in another's way.
@@ -138,8 +143,11 @@ impl prost::Name for Small {
 
 fn case() -> impl Strategy<Value = Case> {
     let attributes = proptest::collection::btree_map("[a-z]{1,5}", ".{0,20}", 0..4);
-    (items(), vec(stream(), 0..4), attributes)
-        .prop_map(|(items, streams, attributes)| Case { items, streams, attributes })
+    (items(), vec(stream(), 0..4), attributes).prop_map(|(items, streams, attributes)| Case {
+        items,
+        streams,
+        attributes,
+    })
 }
 
 fn how() -> impl Strategy<Value = How> {
@@ -356,13 +364,15 @@ fn extract(case: &Case, how: &How, wanted: &[usize]) {
         return;
     }
     let literal = |path: &str| {
-        let escaped: String = path.chars().map(|c| if "\\*?[]{}!".contains(c) { format!("\\{c}") } else { c.to_string() }).collect();
+        let escaped: String =
+            path.chars().map(|c| if "\\*?[]{}!".contains(c) { format!("\\{c}") } else { c.to_string() }).collect();
         format!("/{escaped}")
     };
     let options = chosen.iter().fold(options, |options, path| options.pattern(literal(path)));
     let out = folder.path().join("some");
     archive.extract(&out, &options).unwrap();
-    let below = |path: &str, above: &str| path == above || path.strip_prefix(above).is_some_and(|rest| rest.starts_with('/'));
+    let below =
+        |path: &str, above: &str| path == above || path.strip_prefix(above).is_some_and(|rest| rest.starts_with('/'));
     let mut part = expected;
     part.retain(|path, _| chosen.iter().any(|chosen| below(path, chosen)));
     assert_eq!(trees::differences(&part, &trees::on_disk(&out)), Vec::<String>::new());

@@ -156,7 +156,8 @@ pub fn event(number: i64) -> Event {
 /// A set that defines the record type `small.R`, as short as can be.
 pub fn small_type() -> RecordType {
     static SET: OnceLock<Vec<u8>> = OnceLock::new();
-    let set = SET.get_or_init(|| compile(&[("r.proto", "syntax=\"proto3\"; package small; message R { bytes b = 1; }")]));
+    let set =
+        SET.get_or_init(|| compile(&[("r.proto", "syntax=\"proto3\"; package small; message R { bytes b = 1; }")]));
     RecordType::new("small.R", set.clone())
 }
 
@@ -181,7 +182,8 @@ pub fn prove_archive(archive: &Archive) {
 /// The names in a directory.
 pub fn names_in(folder: &Path) -> Vec<String> {
     let entries = std::fs::read_dir(folder).unwrap();
-    let mut names: Vec<String> = entries.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned()).collect();
+    let mut names: Vec<String> =
+        entries.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned()).collect();
     names.sort();
     names
 }

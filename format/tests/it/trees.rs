@@ -15,10 +15,21 @@ use rustix::fs::{AtFlags, Dir, Mode, OFlags, RawMode};
 /// What stands at one path. Of times, the fractions of a second are left out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Node {
-    File { mode: u32, mtime: i64, size: u64, digest: Digest },
-    Directory { mode: u32, mtime: i64 },
+    File {
+        mode: u32,
+        mtime: i64,
+        size: u64,
+        digest: Digest,
+    },
+    Directory {
+        mode: u32,
+        mtime: i64,
+    },
     /// The time is that of the link itself.
-    Symlink { target: String, mtime: i64 },
+    Symlink {
+        target: String,
+        mtime: i64,
+    },
 }
 
 pub type Tree = BTreeMap<String, Node>;

@@ -392,7 +392,8 @@ fn required_features_are_refused_unless_known() {
         let options = features.iter().fold(ReadOptions::new(), |options, feature| options.feature(*feature));
         options.open(bytes.clone())
     };
-    for (known, named) in [(vec![], "vendor."), (vec!["vendor.early"], "vendor.a-late"), (vec!["vendor.a-late"], "vendor.early")]
+    for (known, named) in
+        [(vec![], "vendor."), (vec!["vendor.early"], "vendor.a-late"), (vec!["vendor.a-late"], "vendor.early")]
     {
         let error = try_with(&known).unwrap_err();
         assert_eq!((error.code(), error.kind()), ("feature.unknown", ErrorKind::Unsupported));
@@ -467,7 +468,9 @@ fn files_at_the_borders_of_chunks() {
     // A file just below the chunk size after one just below: two would be more than a frame may hold.
     for chunk in [4096, 8 << 20] {
         let bytes = write(WriteOptions::new().chunk_size(chunk).level(-7), |writer| {
-            for (number, len) in [chunk - 1, chunk - 1, chunk - 512, chunk, chunk + 1, 2 * chunk, 0, 1].into_iter().enumerate() {
+            for (number, len) in
+                [chunk - 1, chunk - 1, chunk - 512, chunk, chunk + 1, 2 * chunk, 0, 1].into_iter().enumerate()
+            {
                 writer.add_bytes(entry(&format!("{number}")), &support::noise(len, number as u64))?;
             }
             Ok(())
