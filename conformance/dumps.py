@@ -145,7 +145,8 @@ def dump_archive(path):
         stored, decoded = struct.unpack_from("<II", table, row)
         dump.add(at + row, table[row : row + 8], f"frame {row // 8 - 1}: {stored} stored, {decoded} decoded")
     dump.add(at + len(table) - 9, table[-9:], f"{len(table) // 8 - 2} frames, no checksums, magic number")
-    facts = f"{len(data)} bytes. Root digest\n`{archive.root.hex()}`,\ncontent digest\n`{archive.index.content_digest.hex()}`."
+    root, content = archive.root.hex(), archive.index.content_digest.hex()
+    facts = f"{len(data)} bytes. Root digest\n`{root}`,\ncontent digest\n`{content}`."
     return f"[`{path.name}`](../conformance/vectors/{path.name}), {facts}\n\n{dump.text()}"
 
 
@@ -170,7 +171,7 @@ def dump_header(path):
         (345, 512, "prefix, padding"),
     ):
         field = block[start:end]
-        value = field.rstrip(b"\0 ").decode() if field.strip(b"\0") else "zero bytes"
+        value = " ".join(field.replace(b"\0", b" ").decode().split()) or "zero bytes"
         dump.add(start, field, f"{name}: {value}", WIDTH)
     facts = f"mode {entry.mode:04o}, {entry.size} bytes, modified {entry.mtime} seconds after 1970"
     digest = sha256(block).hexdigest()
@@ -211,7 +212,8 @@ def dump_content_digest(path):
     add(struct.pack("<I", len(archive.annotations)), "annotations")
     digest = sha256(message).hexdigest()
     assert digest == archive.index.content_digest.hex()
-    return f"The archive of section 15.2 has the content digest\n`{digest}`, of these {len(message)} bytes:\n\n{dump.text()}"
+    about = f"The archive of section 15.2 has the content digest\n`{digest}`, of these {len(message)} bytes:"
+    return f"{about}\n\n{dump.text()}"
 
 
 def generated():

@@ -22,10 +22,9 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE / "reader")]
 
-import rosettar_reader as reader  # noqa: E402
-
 import dumps  # noqa: E402
 import generate  # noqa: E402
+import rosettar_reader as reader  # noqa: E402
 
 VECTORS = HERE / "vectors"
 COMPARED = ("entries", "streams", "attributes", "root", "content")

@@ -6,7 +6,7 @@
 use std::fmt;
 
 use prost::Message as _;
-use prost::encoding::{DecodeContext, WireType, decode_key, decode_varint, encode_varint, skip_field};
+use prost::encoding::encode_varint;
 use prost_reflect::{DynamicMessage, ExtensionDescriptor, FieldDescriptor, Kind, MapKey, MessageDescriptor, Value};
 
 pub(crate) const VARINT: u8 = 0;
@@ -259,56 +259,6 @@ pub(crate) fn any_parts(message: &DynamicMessage) -> Option<(MessageDescriptor, 
     Some((desc, bytes))
 }
 
-/// Counts the values in a message's wire bytes, those of the messages in it included, and stops with `None` once there
-/// are more than `limit`: a dynamic message takes some 50 bytes for a value that takes one on the wire. Bytes that are no
-/// message count as far as they go; decoding refuses them.
-pub(crate) fn count_values(desc: &MessageDescriptor, bytes: &[u8], limit: u64) -> Option<u64> {
-    fn walk(desc: &MessageDescriptor, mut bytes: &[u8], limit: u64, count: &mut u64, depth: usize) -> Option<()> {
-        while !bytes.is_empty() {
-            let Ok((number, wire)) = decode_key(&mut bytes) else { return Some(()) };
-            *count += 1;
-            let field = desc.get_field(number);
-            if wire == WireType::LengthDelimited {
-                let Ok(len) = decode_varint(&mut bytes) else { return Some(()) };
-                let Some((body, rest)) = usize::try_from(len).ok().and_then(|len| bytes.split_at_checked(len)) else {
-                    return Some(());
-                };
-                bytes = rest;
-                match field.map(|field| (field.kind(), field.is_list())) {
-                    Some((Kind::Message(inner), _)) if depth < MAX_DEPTH => {
-                        walk(&inner, body, limit, count, depth + 1)?;
-                    }
-                    Some((kind, true)) => {
-                        *count += match wire_type(&kind) {
-                            FIXED32 => body.len() as u64 / 4,
-                            FIXED64 => body.len() as u64 / 8,
-                            VARINT => body.iter().filter(|byte| **byte < 0x80).count() as u64,
-                            _ => 0,
-                        };
-                    }
-                    _ => {}
-                }
-            } else if wire == WireType::StartGroup {
-                // A group holds at most one value for every two bytes, and few schemas still have groups.
-                let before = bytes.len();
-                if skip_field(wire, number, &mut bytes, DecodeContext::default()).is_err() {
-                    return Some(());
-                }
-                *count += (before - bytes.len()) as u64 / 2;
-            } else if skip_field(wire, number, &mut bytes, DecodeContext::default()).is_err() {
-                return Some(());
-            }
-            if *count > limit {
-                return None;
-            }
-        }
-        Some(())
-    }
-    let mut count = 0;
-    walk(desc, bytes, limit, &mut count, 0)?;
-    Some(count)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -345,17 +295,5 @@ mod tests {
     fn a_missing_required_field_is_named() {
         let message = DynamicMessage::new(all_types("p2.Old"));
         assert_eq!(encode(&message, &mut Vec::new()), Err(MissingField("id".to_owned())));
-    }
-
-    #[test]
-    fn values_are_counted_on_the_wire() {
-        let desc = all_types("t.All");
-        let json = r#"{"ints":[1,2,3],"byName":{"a":1},"i32":5}"#;
-        let message = DynamicMessage::deserialize(desc.clone(), &mut serde_json::Deserializer::from_str(json)).unwrap();
-        let bytes = message.encode_to_vec();
-        // One key and three values; one key, its entry's two; one.
-        assert_eq!(count_values(&desc, &bytes, 100), Some(8));
-        assert_eq!(count_values(&desc, &bytes, 8), Some(8));
-        assert_eq!(count_values(&desc, &bytes, 7), None);
     }
 }

@@ -47,7 +47,10 @@ impl ReadOptions {
             (v1::MAJOR, minor) => Indexed::open(head, minor, self).map(Archive::new),
             (major, minor) => Err(Error::new(
                 code::ENVELOPE_UNSUPPORTED_VERSION,
-                format!("a Rosettar archive of version {major}.{minor}: this reader knows version {}; use a newer one", v1::MAJOR),
+                format!(
+                    "a Rosettar archive of version {major}.{minor}: this reader knows version {}; use a newer one",
+                    v1::MAJOR
+                ),
             )
             .with_offset(prefix::MAGIC.len() as u64)),
         }

@@ -4,13 +4,12 @@ use std::collections::VecDeque;
 use std::io::Write as _;
 use std::path::Path;
 
-use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
-
 use crate::digest::Hasher;
 use crate::error::{Error, Result, code};
 use crate::io::{Links, Modes, Sandbox, Staging, StagingOptions};
 use crate::model::EntryKind;
 use crate::read::{Archive, TarCursor};
+use crate::select::Selection;
 use crate::tar;
 use crate::v1::Placed;
 
@@ -31,8 +30,7 @@ impl ExtractOptions {
     }
 
     /// Extracts only what matches `pattern`, or one given by another call, with all that is below it. Patterns are globs
-    /// over paths: `?` and `*` match within a component, `**` across components. One without a `/` matches a name at any
-    /// depth.
+    /// over paths, as for [`Selection`].
     #[must_use]
     pub fn pattern(mut self, pattern: impl Into<String>) -> Self {
         self.patterns.push(pattern.into());
@@ -99,11 +97,11 @@ impl Archive {
     /// `usage.target` for a target that is something else; `usage.no-such-entry` where a pattern matches nothing;
     /// `policy.link`, `policy.name`; whatever is wrong with the archive; failures to write. Nothing is left behind then.
     pub fn extract(&self, target: impl AsRef<Path>, options: &ExtractOptions) -> Result<ExtractReport> {
-        let selection = Selection::new(options)?;
-        let plan = self.plan(&selection, options)?;
+        let mut selection = Selection::new(&options.patterns)?;
+        let plan = self.plan(&mut selection, options)?;
         let staging = StagingOptions::new().modes(options.modes).sync(options.sync);
         let staging = Staging::new(target, staging)?;
-        match self.fill(&staging, &selection, options, plan) {
+        match self.fill(&staging, &mut selection, options, plan) {
             Ok(report) => staging.publish().map(|()| report),
             Err(error) => Err(staging.discard_after(error)),
         }
@@ -111,15 +109,14 @@ impl Archive {
 
     /// Goes through the whole entry table before anything is written: what is wrong with it, what the policy refuses,
     /// and which frames are needed.
-    fn plan(&self, selection: &Selection, options: &ExtractOptions) -> Result<Plan> {
+    fn plan(&self, selection: &mut Selection, options: &ExtractOptions) -> Result<Plan> {
         let mut plan = Plan { frames: VecDeque::new(), bytes: 0 };
-        let mut used = vec![false; selection.count];
         let index = &self.inner.index;
         let mut entries = self.entries();
         while let Some(placed) = entries.next_placed() {
             let placed = placed?;
             let path = placed.entry.path.as_str();
-            if !selection.matches(path, Some(&mut used)) {
+            if !selection.matches(path) {
                 continue;
             }
             if options.links == Links::Refuse && is_outside(&placed) {
@@ -130,22 +127,25 @@ impl Archive {
                 )
                 .with_entry(path));
             }
-            if cfg!(windows) && let Some(reason) = placed.entry.path.components().find_map(crate::io::names::unportable) {
-                return Err(Error::new(code::POLICY_NAME, format!("this system cannot hold the name: {reason}")).with_entry(path));
+            if cfg!(windows)
+                && let Some(reason) = placed.entry.path.components().find_map(crate::io::names::unportable)
+            {
+                return Err(Error::new(code::POLICY_NAME, format!("this system cannot hold the name: {reason}"))
+                    .with_entry(path));
             }
             let (first, last) = (index.frame_at(placed.header_at), index.frame_at(placed.end() - 1));
             let next = plan.frames.back().map_or(0, |frame| frame + 1);
             plan.frames.extend((first.max(next)..=last).filter(|number| index.frames[*number].decoded > 0));
             plan.bytes += placed.entry.size;
         }
-        selection.check_used(&used)?;
+        selection.finish()?;
         Ok(plan)
     }
 
     fn fill(
         &self,
         staging: &Staging,
-        selection: &Selection,
+        selection: &mut Selection,
         options: &ExtractOptions,
         plan: Plan,
     ) -> Result<ExtractReport> {
@@ -160,7 +160,7 @@ impl Archive {
         for number in 0..self.inner.index.pages.len() {
             for placed in &self.inner.decode_page(number)?.entries {
                 let entry = &placed.entry;
-                if entry.kind.is_reserved() || !selection.matches(entry.path.as_str(), None) {
+                if entry.kind.is_reserved() || !selection.matches(entry.path.as_str()) {
                     continue;
                 }
                 self.check_header(&mut cursor, placed)?;
@@ -249,55 +249,4 @@ struct Plan {
 
 fn is_outside(placed: &Placed) -> bool {
     placed.entry.target.as_ref().is_some_and(|target| !target.is_inside(&placed.entry.path))
-}
-
-/// Which paths are wanted.
-struct Selection {
-    globs: GlobSet,
-    count: usize,
-    patterns: Vec<String>,
-}
-
-impl Selection {
-    fn new(options: &ExtractOptions) -> Result<Self> {
-        let bad = |pattern: &str, error: globset::Error| {
-            Error::new(code::USAGE_OPTION, format!("pattern {pattern:?} is no glob: {}", error.kind()))
-        };
-        let mut set = GlobSetBuilder::new();
-        for pattern in &options.patterns {
-            let trimmed = pattern.trim_matches('/');
-            let anchored =
-                if trimmed.contains('/') || pattern.starts_with('/') { trimmed.to_owned() } else { format!("**/{trimmed}") };
-            let glob = GlobBuilder::new(&anchored).literal_separator(true).backslash_escape(true).build();
-            set.add(glob.map_err(|error| bad(pattern, error))?);
-        }
-        let globs = set.build().map_err(|error| bad("", error))?;
-        Ok(Self { globs, count: options.patterns.len(), patterns: options.patterns.clone() })
-    }
-
-    /// Whether `path`, or a directory above it, matches a pattern. Which do is noted in `used`.
-    fn matches(&self, path: &str, used: Option<&mut Vec<bool>>) -> bool {
-        if self.count == 0 {
-            return true;
-        }
-        let mut found = Vec::new();
-        let ends = path.match_indices('/').map(|(at, _)| at).chain([path.len()]);
-        for end in ends {
-            found.extend(self.globs.matches(&path[..end]));
-        }
-        if let Some(used) = used {
-            found.iter().for_each(|number| used[*number] = true);
-        }
-        !found.is_empty()
-    }
-
-    fn check_used(&self, used: &[bool]) -> Result<()> {
-        match used.iter().position(|used| !used) {
-            Some(number) => Err(Error::new(
-                code::USAGE_NO_SUCH_ENTRY,
-                format!("no entry matches {:?}; `list` shows those that there are", self.patterns[number]),
-            )),
-            None => Ok(()),
-        }
-    }
 }

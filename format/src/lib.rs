@@ -17,6 +17,7 @@ mod proto;
 pub mod read;
 pub mod record;
 pub mod schema;
+mod select;
 mod tar;
 mod v1;
 mod verify;
@@ -31,5 +32,15 @@ pub use limits::Limits;
 pub use monitor::Monitor;
 pub use path::EntryPath;
 pub use read::{Archive, ReadOptions};
+pub use select::Selection;
 pub use verify::VerifyOptions;
 pub use write::{NewEntry, RecordType, StreamId, WriteOptions, Writer};
+
+/// The examples of the READMEs run as tests.
+#[cfg(doctest)]
+mod readme {
+    #[doc = include_str!("../README.md")]
+    struct Crate;
+    #[doc = include_str!("../../README.md")]
+    struct Project;
+}

@@ -55,6 +55,7 @@ impl Archive {
     /// `io.read` where the archive cannot be read, and `usage.interrupted`; what is wrong with the archive is in the
     /// report.
     pub fn verify(&self, options: &VerifyOptions) -> Result<VerifyReport> {
+        self.inner.options.monitor.set_total(self.inner.index.totals.tar_bytes);
         let mut verifier = Verifier::new(self, options.clone());
         verifier.schemas()?;
         verifier.sections()?;
@@ -100,7 +101,9 @@ impl<'a> Verifier<'a> {
         }
         self.complete = false;
         // A damaged page, for one, is met as a frame and again as a page.
-        let known = |problem: &Error| (problem.code(), problem.offset(), problem.entry()) == (error.code(), error.offset(), error.entry());
+        let known = |problem: &Error| {
+            (problem.code(), problem.offset(), problem.entry()) == (error.code(), error.offset(), error.entry())
+        };
         if self.report.problems.len() < MOST_PROBLEMS && !self.report.problems.iter().any(known) {
             self.report.problems.push(error);
         }
@@ -120,7 +123,9 @@ impl<'a> Verifier<'a> {
                 schema::check(set)?;
                 if number == 0 {
                     let own = [proto::MANIFEST, proto::INDEX, proto::ENTRY_PAGE];
-                    return schema::closure_of(set, &own).map(drop).map_err(|e| Error::new(code::MANIFEST_SCHEMAS, e.message()));
+                    return schema::closure_of(set, &own)
+                        .map(drop)
+                        .map_err(|e| Error::new(code::MANIFEST_SCHEMAS, e.message()));
                 }
                 let types: Vec<&str> = body.streams.iter().map(|stream| &*stream.type_name).collect();
                 schema::closure_of(set, &types).map(drop)
@@ -175,7 +180,8 @@ impl<'a> Verifier<'a> {
         let index = &self.inner.index;
         let payload = (0..index.frames.len()).filter(|number| index.frames[*number].decoded > 0);
         let mut cursor = TarCursor::new(&self.archive.inner, payload.clone());
-        let schemas = (0..self.inner.facts.schemas).map(|n| self.inner.schema(n).ok().map(|s| Digest::of(&s.descriptor_set)));
+        let schemas =
+            (0..self.inner.facts.schemas).map(|n| self.inner.schema(n).ok().map(|s| Digest::of(&s.descriptor_set)));
         let mut table = Some(TableCheck::new(index, schemas.collect()));
         let mut content = ContentHasher::new(index.totals.user_entries(), PagePlace::ascend(&index.pages));
         for (number, place) in index.pages.iter().enumerate() {
@@ -303,7 +309,8 @@ impl<'a> Verifier<'a> {
             let stream = &self.inner.index.streams[number];
             let found = hasher.finish();
             if found != stream.digest && self.complete {
-                let message = format!("the digest of stream {}: expected {}, found {found}", stream.name(), stream.digest);
+                let message =
+                    format!("the digest of stream {}: expected {}, found {found}", stream.name(), stream.digest);
                 self.problem(Error::new(code::STREAM_DIGEST, message))?;
             }
         }
@@ -334,9 +341,10 @@ impl<'a> Verifier<'a> {
             return Ok(known.clone());
         }
         let declaration = &self.inner.index.streams[stream as usize].declaration;
-        let built = self.inner.schema(declaration.schema).and_then(|body| {
-            schema::message(&schema::build_pool(&body.descriptor_set)?, &declaration.type_name)
-        });
+        let built = self
+            .inner
+            .schema(declaration.schema)
+            .and_then(|body| schema::message(&schema::build_pool(&body.descriptor_set)?, &declaration.type_name));
         let built = match built {
             Ok(built) => Some(built),
             Err(error) => {
@@ -361,7 +369,8 @@ impl<'a> Verifier<'a> {
                 "every content has its SHA-256, and the whole has its content digest".to_owned(),
             ];
             if !index.streams.is_empty() {
-                let decoded = if self.options.records { "and decodes by its schema" } else { "and framed as it must be" };
+                let decoded =
+                    if self.options.records { "and decodes by its schema" } else { "and framed as it must be" };
                 report.proven.push(format!("every one of {} records is counted {decoded}", report.records));
             }
         }
@@ -406,7 +415,9 @@ impl BatchCheck {
                             self.decoded += 1;
                             Ok(true)
                         }
-                        Err(e) => Err(Error::new(e.kept_code(), format!("record {number} of a batch: {}", e.message()))),
+                        Err(e) => {
+                            Err(Error::new(e.kept_code(), format!("record {number} of a batch: {}", e.message())))
+                        }
                     },
                 }),
             };

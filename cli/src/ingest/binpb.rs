@@ -2,15 +2,14 @@
 
 use std::io::{BufRead, Read as _};
 
-use prost_reflect::{DynamicMessage, MessageDescriptor};
+use prost_reflect::MessageDescriptor;
 use rosettar::error::code;
-use rosettar::{Error, Limits, Result};
+use rosettar::{Error, Limits, Result, record};
 
 use super::{Options, RecordSource, fault, too_long, too_many_values, unreadable};
-use crate::wire;
 
 /// Records from length-delimited protobuf: each message after its length as a varint, as `writeDelimitedTo` and its like
-/// write them. Every message is decoded once to see that it is one of its type, and handed on unaltered, unknown fields
+/// write them. Every message is checked to be one of its type, and handed on unaltered, unknown fields
 /// included. Records are numbered from 0 in errors, and the offset is that of the record's length.
 #[derive(Debug)]
 pub struct BinpbReader<R> {
@@ -83,11 +82,9 @@ impl<R: BufRead> RecordSource for BinpbReader<R> {
             let what = format!("the length is {length} bytes, but the file ends after {read}");
             return Err(self.framing(&what));
         }
-        if wire::count_values(&self.desc, &self.buf, self.limits.record_values).is_none() {
-            return Err(too_many_values(self.place(), &self.limits));
-        }
-        DynamicMessage::decode(self.desc.clone(), self.buf.as_slice()).map_err(|error| {
-            fault(code::RECORD_VALUE, self.place(), format_args!("expected {}: {error}", self.desc.full_name()))
+        record::check(&self.desc, &self.buf, &self.limits).map_err(|error| match error.code() {
+            "limit.record-values" => too_many_values(self.place(), &self.limits),
+            _ => fault(code::RECORD_VALUE, self.place(), error.message()),
         })?;
         self.record += 1;
         self.offset += head + length;

@@ -14,7 +14,7 @@ use rosettar::Limits;
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 
 use super::csv::cell::type_name;
-use crate::output::json::is_special;
+use crate::well_known::is_special;
 use crate::wire;
 
 /// What is wrong with a piece of JSON, and where.

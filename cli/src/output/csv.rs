@@ -11,10 +11,11 @@
 
 use prost_reflect::{DynamicMessage, FieldDescriptor, Kind, MessageDescriptor, Value};
 use rosettar::error::code;
+use rosettar::record::{JsonOptions, value_to_json};
 use rosettar::{Error, Result};
 
 use super::Fields;
-use super::json::{is_special, write_field};
+use crate::well_known::is_special;
 
 /// The most columns; a type that would be spread over more keeps its messages as JSON cells.
 const MAX_COLUMNS: usize = 4096;
@@ -64,7 +65,7 @@ impl Columns {
                 out.push(b',');
             }
             cell.clear();
-            let set = column.write(message, &mut cell);
+            let set = column.write(message, &mut cell)?;
             if let (true, Some(null)) = (set, null)
                 && cell == null.as_bytes()
             {
@@ -145,12 +146,12 @@ impl Column {
     }
 
     /// Appends the cell's text; `false` when the field is unset.
-    fn write(&self, message: &DynamicMessage, cell: &mut Vec<u8>) -> bool {
-        let Some((field, parents)) = self.path.split_last() else { return false };
+    fn write(&self, message: &DynamicMessage, cell: &mut Vec<u8>) -> Result<bool> {
+        let Some((field, parents)) = self.path.split_last() else { return Ok(false) };
         let mut parent = std::borrow::Cow::Borrowed(message);
         for step in parents {
             if !parent.has_field(step) {
-                return false;
+                return Ok(false);
             }
             let inner = match &parent {
                 std::borrow::Cow::Borrowed(message) => match message.get_field(step) {
@@ -161,17 +162,17 @@ impl Column {
                     message.get_field(step).as_message().cloned().map(std::borrow::Cow::Owned)
                 }
             };
-            let Some(inner) = inner else { return false };
+            let Some(inner) = inner else { return Ok(false) };
             parent = inner;
         }
         if (self.json || field.supports_presence()) && !parent.has_field(field) {
-            return false;
+            return Ok(false);
         }
         let value = parent.get_field(field);
         match value.as_ref() {
             Value::String(text) => cell.extend_from_slice(text.as_bytes()),
             value => {
-                write_field(value, &field.kind(), cell);
+                cell.extend_from_slice(value_to_json(value, &field.kind(), &JsonOptions::new())?.as_bytes());
                 // A string in JSON is, but for messages that any JSON can stand for, its text as a cell.
                 let whole_json = field.is_list()
                     || field.is_map()
@@ -185,7 +186,7 @@ impl Column {
                 }
             }
         }
-        !cell.is_empty() || field.supports_presence()
+        Ok(!cell.is_empty() || field.supports_presence())
     }
 }
 

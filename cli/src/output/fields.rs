@@ -6,7 +6,7 @@ use prost_reflect::{DynamicMessage, FieldDescriptor, Kind, MessageDescriptor, Va
 use rosettar::error::code;
 use rosettar::{Error, Result};
 
-use super::json::is_special;
+use crate::well_known::is_special;
 
 /// The argument of `--fields`: `a,b.c`, fields by their proto or JSON names, with paths into messages, also into those in
 /// lists and maps.

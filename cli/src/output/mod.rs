@@ -3,7 +3,6 @@
 mod csv;
 mod fields;
 pub mod human;
-pub mod json;
 mod rows;
 pub mod table;
 mod text;
@@ -12,8 +11,9 @@ use std::io::Write;
 
 use prost::Message as _;
 use prost_reflect::{DynamicMessage, MessageDescriptor};
-use rosettar::Result;
 use rosettar::error::code;
+use rosettar::record::{self, JsonOptions};
+use rosettar::{Limits, Result};
 
 pub use fields::Fields;
 pub use rows::RowRange;
@@ -107,7 +107,7 @@ impl<W: Write> RecordWriter<W> {
         self.format == Format::Binpb && self.options.fields.is_none()
     }
 
-    /// Prints a record from its wire bytes; decodes it where the format needs that.
+    /// Prints a record from its wire bytes; decodes it, within the default limits, where the format needs that.
     ///
     /// # Errors
     /// `record.decode` when the bytes are no message of the type, and those of [`write`](Self::write).
@@ -118,11 +118,7 @@ impl<W: Write> RecordWriter<W> {
             wire::delimit(&mut self.buf, 0);
             return self.flush_record();
         }
-        let message = DynamicMessage::decode(self.desc.clone(), record).map_err(|error| {
-            let what = format!("expected a message of type {}: {error}", self.desc.full_name());
-            rosettar::Error::new(code::RECORD_DECODE, what)
-        })?;
-        self.write(message)
+        self.write(record::decode(&self.desc, record, &Limits::default())?)
     }
 
     /// Prints a record.
@@ -137,7 +133,7 @@ impl<W: Write> RecordWriter<W> {
         self.buf.clear();
         match self.format {
             Format::Jsonl => {
-                json::write(&message, &mut self.buf);
+                self.buf.extend_from_slice(record::to_json(&message, &JsonOptions::new())?.as_bytes());
                 self.buf.push(b'\n');
             }
             Format::Text => {

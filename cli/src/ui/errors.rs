@@ -57,6 +57,11 @@ pub fn text_error(error: &Error, colour: bool) -> String {
 /// An error as one JSON object on one line: `code`, `kind`, `message`, and `offset` and `entry`, which are `null` where
 /// they are not known.
 pub fn json_error(error: &Error) -> String {
+    error_value(error).to_string()
+}
+
+/// The object of [`json_error`] as a value.
+pub fn error_value(error: &Error) -> serde_json::Value {
     json!({
         "code": error.code(),
         "kind": error.kind().as_str(),
@@ -64,7 +69,6 @@ pub fn json_error(error: &Error) -> String {
         "offset": error.offset(),
         "entry": error.entry(),
     })
-    .to_string()
 }
 
 /// What the user can do about an error, where there is something that the message does not say.

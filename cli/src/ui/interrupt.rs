@@ -1,7 +1,7 @@
 //! Interruption.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use rosettar::error::code;
 use rosettar::{Error, Result};
@@ -14,11 +14,18 @@ use super::exit;
 pub struct Interrupt(Arc<AtomicBool>);
 
 impl Interrupt {
-    /// Installs the handler; once in a process.
+    /// The process's own, whose handler is installed by the first call.
     ///
     /// # Errors
-    /// `io.file` when the operating system refuses, or a handler is installed already.
-    pub fn install() -> Result<Self> {
+    /// `io.file` when the operating system refuses, or somebody else installed a handler.
+    pub fn global() -> Result<Self> {
+        static GLOBAL: Mutex<Option<Interrupt>> = Mutex::new(None);
+        let mut global = GLOBAL.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(interrupt) = &*global {
+            // An earlier command may have been interrupted; this one was not.
+            interrupt.0.store(false, SeqCst);
+            return Ok(interrupt.clone());
+        }
         let interrupt = Self::default();
         let flag = interrupt.0.clone();
         let handler = move || {
@@ -30,6 +37,7 @@ impl Interrupt {
             let error = std::io::Error::other(error);
             Error::io(code::IO_FILE, "installing the handler for interruptions", error)
         })?;
+        *global = Some(interrupt.clone());
         Ok(interrupt)
     }
 

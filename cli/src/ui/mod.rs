@@ -4,13 +4,15 @@ mod errors;
 mod interrupt;
 mod progress;
 mod stdout;
+mod watch;
 
 use std::io::IsTerminal as _;
 
-pub use errors::{Role, exit_code, hint, json_error, report, text_error};
+pub use errors::{Role, error_value, exit_code, hint, json_error, report, text_error};
 pub use interrupt::Interrupt;
 pub use progress::Progress;
 pub use stdout::{Stdout, is_closed_pipe};
+pub use watch::Watch;
 
 /// The exit codes of the command.
 pub mod exit {

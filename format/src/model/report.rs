@@ -24,7 +24,7 @@ pub struct Summary {
 pub type Problem = Error;
 
 /// What verifying an archive found.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 #[non_exhaustive]
 pub struct VerifyReport {
     /// Everything that is wrong, in the order found; empty for a sound archive.

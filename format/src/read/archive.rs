@@ -168,7 +168,12 @@ impl fmt::Debug for Archive {
 
 /// Of the entries of page `number`, the batches of stream `stream` whose records are in `wanted`; with each, the number
 /// of its first record.
-pub(super) fn batches_in(inner: &Indexed, number: usize, stream: u32, wanted: &Range<u64>) -> Result<Vec<(u64, Placed)>> {
+pub(super) fn batches_in(
+    inner: &Indexed,
+    number: usize,
+    stream: u32,
+    wanted: &Range<u64>,
+) -> Result<Vec<(u64, Placed)>> {
     let pages = &inner.index.pages[..number];
     let mut first = pages.iter().map(|page| page.record_counts[stream as usize]).sum::<u64>();
     let mut batches = Vec::new();

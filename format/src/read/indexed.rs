@@ -88,7 +88,8 @@ impl Indexed {
             let message = "the manifest is not the one whose digest the index states";
             return Err(Error::new(code::INDEX_MANIFEST, message).with_offset(place.offset));
         }
-        let manifest = ManifestBody::decode(body, limits, &options.features).map_err(|e| e.with_offset(place.offset))?;
+        let manifest =
+            ManifestBody::decode(body, limits, &options.features).map_err(|e| e.with_offset(place.offset))?;
         let facts = facts(size, minor, &index, &manifest)?;
         check_schemas(&index, &manifest)?;
         let mut schemas: Vec<OnceLock<SchemaBody>> = manifest.schemas.into_iter().map(OnceLock::from).collect();
@@ -231,7 +232,8 @@ impl Indexed {
         let frame = self.frame(frame_number)?;
         let body = section::open(&frame, section::SCHM, place.offset)?;
         let schema = SchemaBody::decode(body, number, limits).map_err(|e| e.with_offset(place.offset))?;
-        let declared = self.index.streams.iter().map(|stream| &stream.declaration).filter(|stream| stream.schema == number);
+        let declared =
+            self.index.streams.iter().map(|stream| &stream.declaration).filter(|stream| stream.schema == number);
         if !declared.eq(&schema.streams) {
             return Err(streams_differ(place.offset));
         }
@@ -251,7 +253,9 @@ fn read_tail(source: &dyn ReadAt, size: u64, options: &ReadOptions) -> Result<(I
     let Some(table_at) = size.checked_sub(table_len).filter(|at| *at >= first_len && rows > 0) else {
         return Err(Error::new(
             code::SEEK_TABLE_FOOTER,
-            format!("the footer announces a seek table of {rows} rows: expected at least one, and no more than the file holds"),
+            format!(
+                "the footer announces a seek table of {rows} rows: expected at least one, and no more than the file holds"
+            ),
         ));
     };
     if u64::from(rows) > limits.frames {

@@ -138,7 +138,8 @@ impl Stream {
             return Err(Error::new(code::SCHEMA_TYPE, message));
         }
         let decode = |bytes: &[u8]| {
-            M::decode(bytes).map_err(|e| Error::new(code::RECORD_DECODE, format!("a record does not decode: {e}")).with_source(e))
+            M::decode(bytes)
+                .map_err(|e| Error::new(code::RECORD_DECODE, format!("a record does not decode: {e}")).with_source(e))
         };
         Ok(Messages { records: self.records(range)?, decode: Box::new(decode), decoded: PhantomData })
     }
@@ -238,14 +239,18 @@ impl Records {
             let pages = &self.archive.index.pages;
             let wanted = self.next..self.end;
             // Pages without records of the stream, or before those that are wanted, are not read.
-            let mut first: u64 = pages[..self.next_page].iter().map(|page| page.record_counts[self.stream as usize]).sum();
+            let mut first: u64 =
+                pages[..self.next_page].iter().map(|page| page.record_counts[self.stream as usize]).sum();
             let page = (self.next_page..pages.len()).find(|number| {
                 let count = pages[*number].record_counts[self.stream as usize];
                 first += count;
                 count > 0 && first > wanted.start
             });
             let number = page.ok_or_else(|| {
-                Error::new(code::RECORD_COUNT, format!("record {} is in no batch, though the index counts it", self.next))
+                Error::new(
+                    code::RECORD_COUNT,
+                    format!("record {} is in no batch, though the index counts it", self.next),
+                )
             })?;
             self.next_page = number + 1;
             self.batches = batches_in(&self.archive, number, self.stream, &wanted)?.into_iter();
@@ -334,7 +339,10 @@ impl<M> Iterator for Messages<M> {
         match self.records.next_record() {
             Ok(None) => None,
             Ok(Some(record)) => Some((self.decode)(record).map_err(|e| {
-                let place = format!("record {number} of stream {}", self.records.archive.facts.streams[self.records.stream as usize].name());
+                let place = format!(
+                    "record {number} of stream {}",
+                    self.records.archive.facts.streams[self.records.stream as usize].name()
+                );
                 Error::new(e.kept_code(), format!("{place}: {}", e.message())).with_source(e)
             })),
             Err(error) => Some(Err(error)),

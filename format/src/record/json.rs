@@ -6,7 +6,7 @@
 mod write;
 
 use prost::Message;
-use prost_reflect::{DeserializeOptions, DynamicMessage, MessageDescriptor};
+use prost_reflect::{DeserializeOptions, DynamicMessage, Kind, MessageDescriptor, Value};
 
 use super::dynamic::missing_required;
 use crate::error::{Error, Result, code};
@@ -49,8 +49,13 @@ impl JsonOptions {
 ///
 /// Integers of 64 bits are strings, bytes are base64, enum values their names, or numbers where they have none. Fields
 /// come by their numbers and map entries by their keys, so equal records have equal JSON. Unknown fields are left out:
-/// JSON has no place for them. An `Any` of a type that the record's schema lacks is
-/// `{"@type":"…","value":"<its bytes in base64>"}`, which [`from_json`] does not read.
+/// JSON has no place for them.
+///
+/// A record is not lost for one value that has no canonical form. An `Any` of a type that the record's schema lacks, or
+/// whose bytes do not decode as it, or below eight others, is `{"@type":"…","@value":"<its bytes in base64>"}`; a
+/// `Timestamp` or `Duration` out of range, a `FieldMask` with a path that is not in snake case, and a `Value` with a
+/// number that is not finite are the plain messages that they are: `{"seconds":"253402300800"}`. [`from_json`] reads
+/// none of these.
 ///
 /// ```
 /// # #[cfg(feature = "compile")] {
@@ -67,11 +72,24 @@ impl JsonOptions {
 /// ```
 ///
 /// # Errors
-/// `record.value` for what has no JSON form: a `Timestamp` or `Duration` out of range, a `FieldMask` path that is not in
-/// snake case, a number in a `Value` that is not finite, an `Any` that does not decode as its type, messages nested more
-/// than 100 deep, those inside an `Any` included.
+/// `record.value` for messages nested more than 100 deep, which none is that was decoded.
 pub fn to_json(message: &DynamicMessage, options: &JsonOptions) -> Result<String> {
     write::message(message, options)
+}
+
+/// The JSON of one value of a field of this kind, in the form that it has in [`to_json`].
+///
+/// ```
+/// use prost_reflect::{Kind, Value};
+/// use rosettar::record::{JsonOptions, value_to_json};
+/// assert_eq!(value_to_json(&Value::U64(5), &Kind::Uint64, &JsonOptions::new())?, r#""5""#);
+/// # Ok::<(), rosettar::Error>(())
+/// ```
+///
+/// # Errors
+/// As [`to_json`].
+pub fn value_to_json(value: &Value, kind: &Kind, options: &JsonOptions) -> Result<String> {
+    write::value(value, kind, options)
 }
 
 /// The record of the type `descriptor` that `text` is the protobuf JSON of.

@@ -259,23 +259,25 @@ fn records_without_a_json_form() {
     let all = of("t.All");
     let any =
         |url: &str, value: &[u8]| bytes_field(20, &[bytes_field(1, url.as_bytes()), bytes_field(2, value)].concat());
-    for (record, what) in [
-        (bytes_field(15, b"\x08\xff\xff\xff\xff\xff\xff\xff\xff\x7f"), "timestamp"),
-        (bytes_field(15, b"\x10\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"), "timestamp"),
-        (bytes_field(16, b"\x08\xff\xff\xff\xff\xff\xff\xff\xff\x7f"), "duration"),
-        (bytes_field(17, b"\x0a\x06fooBar"), "field name"),
-        (bytes_field(19, b"\x11\x00\x00\x00\x00\x00\x00\xf8\x7f"), "not finite"),
-        (any("x/t.All", b"\x08"), "the message ends"),
+    for (record, json) in [
+        (bytes_field(15, b"\x08\xff\xff\xff\xff\xff\xff\xff\xff\x7f"), r#"{"time":{"seconds":"9223372036854775807"}}"#),
+        (bytes_field(15, b"\x10\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"), r#"{"time":{"nanos":-1}}"#),
+        (bytes_field(16, b"\x08\xff\xff\xff\xff\xff\xff\xff\xff\x7f"), r#"{"duration":{"seconds":"9223372036854775807"}}"#),
+        (bytes_field(17, b"\x0a\x06fooBar"), r#"{"mask":{"paths":["fooBar"]}}"#),
+        (bytes_field(19, b"\x11\x00\x00\x00\x00\x00\x00\xf8\x7f"), r#"{"value":{"numberValue":"NaN"}}"#),
+        (any("x/t.All", b"\x08"), r#"{"any":{"@type":"x/t.All","@value":"CA=="}}"#),
+        (
+            any("x/google.protobuf.FieldMask", b"\x0a\x06fooBar"),
+            r#"{"any":{"@type":"x/google.protobuf.FieldMask","@value":"CgZmb29CYXI="}}"#,
+        ),
     ] {
         let message = decode(&all, &record, &Limits::default()).unwrap();
-        let error = to_json(&message, &JsonOptions::new()).expect_err(what);
-        assert!(error.is(code::RECORD_VALUE) || error.is(code::RECORD_DECODE), "{error}");
-        assert!(error.to_string().contains(what), "expected {what:?} in {error}");
+        assert_eq!(to_json(&message, &JsonOptions::new()).unwrap(), json);
     }
     for (record, json) in [
         (
             any("type.googleapis.com/absent.Type", b"ab"),
-            r#"{"any":{"@type":"type.googleapis.com/absent.Type","value":"YWI="}}"#,
+            r#"{"any":{"@type":"type.googleapis.com/absent.Type","@value":"YWI="}}"#,
         ),
         (any("", b""), r#"{"any":{}}"#),
         (any("x/t.All", b""), r#"{"any":{"@type":"x/t.All"}}"#),
@@ -289,7 +291,9 @@ fn records_without_a_json_form() {
         nested = [bytes_field(1, b"x/google.protobuf.Any"), bytes_field(2, &nested)].concat();
     }
     let message = decode(&all, &bytes_field(20, &nested), &Limits::default()).unwrap();
-    assert!(to_json(&message, &JsonOptions::new()).unwrap_err().message().contains("100 deep"));
+    let json = to_json(&message, &JsonOptions::new()).unwrap();
+    assert_eq!(json.matches("@value").count(), 1);
+    assert_eq!(json.matches("\"@type\"").count(), 9);
     // As deep as may be.
     let mut deep = Vec::new();
     for _ in 0..98 {
@@ -348,12 +352,14 @@ proptest::proptest! {
             let descriptor = message(pool, name).unwrap();
             let walked = decode(&descriptor, &record, &Limits::default());
             let alone = DynamicMessage::decode(descriptor.clone(), &record[..]);
-            proptest::prop_assert_eq!(walked.is_ok(), alone.is_ok(), "{:?} {:?}", walked.err(), alone.err());
+            // Of a map field, prost-reflect 0.16 ignores the wire type and reads an entry from whatever follows.
+            let stricter = walked.as_ref().is_err_and(|e| e.to_string().contains("expected length-delimited"));
+            proptest::prop_assert!(walked.is_ok() == alone.is_ok() || stricter, "{:?} {:?}", walked.err(), alone.err());
             if let Ok(message) = walked {
                 let encoded = encode(&message);
                 proptest::prop_assert_eq!(&encode(&decode(&descriptor, &encoded, &Limits::default()).unwrap()), &encoded);
                 let _ = check(&descriptor, &record, &Limits::default());
-                let _ = to_json(&message, &JsonOptions::new());
+                to_json(&message, &JsonOptions::new()).unwrap();
             }
         }
     }

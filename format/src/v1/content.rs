@@ -26,9 +26,8 @@ impl ContentHasher {
 
     /// Takes in the entries of the next page; reserved members are passed over.
     pub(crate) fn page<'a>(&mut self, entries: impl Iterator<Item = &'a Entry>) {
-        let rows = entries
-            .filter(|entry| !entry.kind.is_reserved())
-            .map(|entry| (entry.path.as_str().to_owned(), row(entry)));
+        let rows =
+            entries.filter(|entry| !entry.kind.is_reserved()).map(|entry| (entry.path.as_str().to_owned(), row(entry)));
         match &mut self.rows {
             Some(all) => all.extend(rows),
             None => put_sorted(&mut self.hasher, rows.collect()),

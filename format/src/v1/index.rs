@@ -24,8 +24,7 @@ const MAX_PAGE_ENTRIES: u32 = super::page::MAX_ENTRIES as u32;
 const FLAT: Shape = Shape { packed: &[], nested: &[] };
 const FRAMES: Shape = Shape { packed: &[1, 2], nested: &[] };
 const PAGE: Shape = Shape { packed: &[4], nested: &[] };
-const INDEX: Shape =
-    Shape { packed: &[3], nested: &[(5, &FLAT), (6, &FLAT), (7, &FLAT), (10, &FRAMES), (11, &PAGE)] };
+const INDEX: Shape = Shape { packed: &[3], nested: &[(5, &FLAT), (6, &FLAT), (7, &FLAT), (10, &FRAMES), (11, &PAGE)] };
 
 /// The shape by which an index is counted, for the test that compares it with the descriptor.
 #[cfg(test)]
@@ -148,8 +147,11 @@ impl Index {
         };
         let manifest_digest = digest(&message.manifest_digest, "the digest of the manifest")?;
         let content_digest = digest(&message.content_digest, "the content digest")?;
-        let stream_digests =
-            message.streams.iter().map(|stream| digest(&stream.digest, "the digest of a stream")).collect::<Result<Vec<_>>>()?;
+        let stream_digests = message
+            .streams
+            .iter()
+            .map(|stream| digest(&stream.digest, "the digest of a stream"))
+            .collect::<Result<Vec<_>>>()?;
         check_features(&message.late_features, &[], known_features)?;
 
         let frames = frame_list(message.frames.unwrap_or_default(), message.pages.len(), limits)?;
@@ -157,7 +159,9 @@ impl Index {
         if stored_sum != offset {
             return Err(fault(
                 code::INDEX_FRAME_GAP,
-                format!("the frames that the index lists end at byte {stored_sum}: expected the index there, found it at {offset}"),
+                format!(
+                    "the frames that the index lists end at byte {stored_sum}: expected the index there, found it at {offset}"
+                ),
             ));
         }
         let message_totals = message.totals.unwrap_or_default();
@@ -174,7 +178,10 @@ impl Index {
         if totals.tar_bytes != tar_bytes || tar_bytes % tar::BLOCK as u64 != 0 {
             return Err(fault(
                 code::INDEX_TOTALS,
-                format!("a tar of {} bytes: expected {tar_bytes}, the sum of all frames, a multiple of 512", totals.tar_bytes),
+                format!(
+                    "a tar of {} bytes: expected {tar_bytes}, the sum of all frames, a multiple of 512",
+                    totals.tar_bytes
+                ),
             ));
         }
         let limit = limits.decoded_bytes_for(file_size);
@@ -215,7 +222,8 @@ impl Index {
 
     /// The seek table that an archive with this index ends in.
     pub(crate) fn seek_table(&self) -> Vec<u8> {
-        let rows: Vec<_> = self.frames.iter().map(|frame| (frame.stored, frame.decoded)).chain([(self.stored, 0)]).collect();
+        let rows: Vec<_> =
+            self.frames.iter().map(|frame| (frame.stored, frame.decoded)).chain([(self.stored, 0)]).collect();
         seek_table::encode(rows.into_iter())
     }
 
@@ -302,7 +310,9 @@ fn check_late_schemas(schemas: u32, late: &[u32], frames: &[FramePlace], pages: 
     let legal = |&number: &u32| {
         let number = number as usize;
         let tar_bytes = frames.last().map_or(0, FramePlace::tar_end);
-        let in_payload = frames.get(number).is_some_and(|frame| frame.decoded == 0 && frame.tar_offset > 0 && frame.tar_offset < tar_bytes);
+        let in_payload = frames
+            .get(number)
+            .is_some_and(|frame| frame.decoded == 0 && frame.tar_offset > 0 && frame.tar_offset < tar_bytes);
         in_payload && number < frames.len() - pages
     };
     let fits = (late.len() as u64) < u64::from(schemas);
@@ -367,7 +377,10 @@ fn page_list(pages: Vec<proto::Page>, streams: usize, frames: &[FramePlace], tar
             Some(before) => page.tar_offset > before.tar_offset && page.tar_offset < content_end,
         };
         if !in_order {
-            return fault(format!("begins at tar offset {}: expected 0 for the first, then ascending ones", page.tar_offset));
+            return fault(format!(
+                "begins at tar offset {}: expected 0 for the first, then ascending ones",
+                page.tar_offset
+            ));
         }
         if page.record_counts.len() != streams {
             return fault(format!("has record counts for {} streams: expected {streams}", page.record_counts.len()));
@@ -380,7 +393,10 @@ fn page_list(pages: Vec<proto::Page>, streams: usize, frames: &[FramePlace], tar
 /// Holds each stream's number of records against what the pages say.
 fn check_record_counts(streams: &[StreamInfo], pages: &[PagePlace]) -> Result<()> {
     for (number, stream) in streams.iter().enumerate() {
-        let records = pages.iter().fold(0u64, |sum, page| sum.saturating_add(page.record_counts[number]));
+        // Overflow is refused here, so that sums over some of the pages cannot overflow later.
+        let records = pages.iter().try_fold(0u64, |sum, page| sum.checked_add(page.record_counts[number]));
+        let records =
+            records.ok_or_else(|| streams_fault(format!("stream {} has over 2^64 records", stream.name())))?;
         if records != stream.records || (records == 0) != (stream.batches == 0) {
             return Err(streams_fault(format!(
                 "stream {} has {} records in {} batches: expected {records} records, as its pages say",
@@ -417,7 +433,10 @@ fn check_size(size: u64, limits: &Limits) -> Result<()> {
     if size > limits.index_bytes {
         return Err(Error::new(
             code::LIMIT_INDEX_BYTES,
-            format!("an index of {size} bytes, its pages included, exceeds the limit index-bytes of {}", limits.index_bytes),
+            format!(
+                "an index of {size} bytes, its pages included, exceeds the limit index-bytes of {}",
+                limits.index_bytes
+            ),
         ));
     }
     Ok(())

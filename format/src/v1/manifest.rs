@@ -149,10 +149,7 @@ pub(crate) fn check_type_name(name: &str) -> Result<()> {
 }
 
 /// Checks that the streams of an archive are not too many and that no two names are equal but for case.
-pub(super) fn check_streams<'a>(
-    streams: impl Iterator<Item = &'a StreamDeclaration>,
-    limits: &Limits,
-) -> Result<()> {
+pub(super) fn check_streams<'a>(streams: impl Iterator<Item = &'a StreamDeclaration>, limits: &Limits) -> Result<()> {
     let mut names = HashSet::new();
     for stream in streams {
         if names.len() as u64 >= limits.streams {
@@ -231,7 +228,10 @@ fn decode<M: prost::Message + Default>(body: &[u8], shape: &Shape, fault: &str) 
     if found.fields > MAX_FIELDS {
         return Err(Error::new(
             code::LIMIT_MANIFEST_BYTES,
-            format!("{} strings and messages in a manifest or schema section: expected at most {MAX_FIELDS}", found.fields),
+            format!(
+                "{} strings and messages in a manifest or schema section: expected at most {MAX_FIELDS}",
+                found.fields
+            ),
         ));
     }
     M::decode(body).map_err(|e| malformed().with_source(e))

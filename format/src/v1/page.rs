@@ -134,7 +134,9 @@ impl Columns {
             ("nanoseconds", message.nanoseconds.len()),
         ] {
             if len != found {
-                return Err(columns(format!("column {name} of a page has {len} elements: expected {found}, as paths has")));
+                return Err(columns(format!(
+                    "column {name} of a page has {len} elements: expected {found}, as paths has"
+                )));
             }
         }
         if found != count {
@@ -164,10 +166,12 @@ impl Columns {
         let mut targets = message.targets.into_iter();
         let mut digests = message.digests.chunks_exact(Digest::LEN);
         let mut batches = message.streams.into_iter().zip(message.record_counts);
-        let numbers = message.sizes.into_iter().zip(message.modes).zip(message.mtimes.into_iter().zip(message.nanoseconds));
+        let numbers =
+            message.sizes.into_iter().zip(message.modes).zip(message.mtimes.into_iter().zip(message.nanoseconds));
         let mut placed = Vec::with_capacity(kinds.len());
         let mut at = tar_offset;
-        for ((path, kind), ((size, mode), (seconds, nanoseconds))) in message.paths.into_iter().zip(kinds).zip(numbers) {
+        for ((path, kind), ((size, mode), (seconds, nanoseconds))) in message.paths.into_iter().zip(kinds).zip(numbers)
+        {
             let path = EntryPath::with_limits(path, limits)?;
             let mode = u16::try_from(mode).unwrap_or(u16::MAX);
             let mut entry = Entry { size, ..Entry::bare(path, kind, mode, Mtime { seconds, nanoseconds }) };

@@ -321,6 +321,7 @@ fn cannot_read(error: std::io::Error, entry: &Entry) -> Error {
 }
 
 fn changed(entry: &Entry, what: &str) -> Error {
-    let message = format!("{what}: expected {} bytes; it changed while it was read, or its size was misstated", entry.size);
+    let message =
+        format!("{what}: expected {} bytes; it changed while it was read, or its size was misstated", entry.size);
     Error::new(code::IO_SOURCE_CHANGED, message).with_entry(entry.path.as_str())
 }

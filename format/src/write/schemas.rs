@@ -21,23 +21,48 @@ impl Schemas {
         Self { bodies: vec![own], in_manifest: None, bytes: 0 }
     }
 
-    /// The number of the Schema that defines `type_name` as `descriptor_set` does: one declared before that holds the
-    /// same bytes or can be merged, otherwise a new one.
-    pub(super) fn number_for(&mut self, type_name: &str, descriptor_set: &[u8], limits: &Limits) -> Result<u32> {
-        let closure = schema::closure_of(descriptor_set, &[type_name])?;
-        // The guard that every reader applies.
-        schema::check(&closure)?;
-        // What the manifest says is said; a late stream has a Schema of its own, which no later one can join.
-        if self.in_manifest.is_none() {
-            for number in 1..self.bodies.len() {
-                if let Some(merged) = schema::merge(&[&self.bodies[number].descriptor_set, &closure])?
-                    && (merged.len() == self.bodies[number].descriptor_set.len() || schema::check(&merged).is_ok())
-                {
-                    self.bodies[number].descriptor_set = merged;
-                    return Ok(number as u32);
-                }
+    /// The number of the Schema for a stream of `type_name`, as `descriptor_set` defines it: before the manifest is
+    /// written one that holds the same files or agrees with them, later a new one, which declares the stream.
+    pub(super) fn for_stream(&mut self, type_name: &str, descriptor_set: &[u8], limits: &Limits) -> Result<u32> {
+        let closure = acceptable_closure(type_name, descriptor_set)?;
+        match self.join(&closure)? {
+            Some(number) => Ok(number),
+            None => self.add(closure, limits),
+        }
+    }
+
+    /// Makes sure that a Schema defines `type_name` as `descriptor_set` does; whether that took a new one.
+    pub(super) fn for_annotation(&mut self, type_name: &str, descriptor_set: &[u8], limits: &Limits) -> Result<bool> {
+        let closure = acceptable_closure(type_name, descriptor_set)?;
+        for body in &self.bodies {
+            if schema::merge(&[&body.descriptor_set, &closure])?.is_some_and(|merged| merged == body.descriptor_set) {
+                return Ok(false);
             }
         }
+        if self.join(&closure)?.is_some() {
+            return Ok(false);
+        }
+        self.add(closure, limits).map(|_| true)
+    }
+
+    /// The number of a Schema that can still grow and that `closure` was merged into.
+    fn join(&mut self, closure: &[u8]) -> Result<Option<u32>> {
+        if self.in_manifest.is_some() {
+            return Ok(None);
+        }
+        // Schema 0 is the format's own.
+        for (number, body) in (0..).zip(&mut self.bodies).skip(1) {
+            if let Some(merged) = schema::merge(&[&body.descriptor_set, closure])?
+                && schema::check(&merged).is_ok()
+            {
+                body.descriptor_set = merged;
+                return Ok(Some(number));
+            }
+        }
+        Ok(None)
+    }
+
+    fn add(&mut self, closure: Vec<u8>, limits: &Limits) -> Result<u32> {
         if self.bodies.len() as u64 >= limits.schemas {
             let message = format!("more Schemas than the limit schemas of {}", limits.schemas);
             return Err(Error::new(code::LIMIT_SCHEMAS, message));
@@ -78,4 +103,11 @@ impl Schemas {
         }
         Ok(())
     }
+}
+
+/// What of `descriptor_set` the type needs, found acceptable to every reader.
+fn acceptable_closure(type_name: &str, descriptor_set: &[u8]) -> Result<Vec<u8>> {
+    let closure = schema::closure_of(descriptor_set, &[type_name])?;
+    schema::check(&closure)?;
+    Ok(closure)
 }

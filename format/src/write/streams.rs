@@ -105,6 +105,12 @@ impl StreamState {
     /// Declaration and totals, once every batch is taken.
     pub(super) fn into_info(self) -> StreamInfo {
         let digest: Digest = self.hasher.finish();
-        StreamInfo { declaration: self.declaration, records: self.records, size: self.size, digest, batches: self.batches }
+        StreamInfo {
+            declaration: self.declaration,
+            records: self.records,
+            size: self.size,
+            digest,
+            batches: self.batches,
+        }
     }
 }

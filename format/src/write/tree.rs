@@ -1,19 +1,25 @@
 //! Walking a directory that is to be packed, and opening its files so that a change under way is noticed.
 
 use std::collections::HashSet;
-use std::ffi::OsStr;
-use std::fs::File;
-use std::io::{self, Read};
+use std::ffi::{OsStr, OsString};
+use std::io;
 use std::path::{Path, PathBuf};
 
-use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
+use globset::GlobSet;
 
 use crate::error::{Error, Result, code};
-use crate::io::dir::{Dir, Kind, Stat, stat_file};
+use crate::io::dir::{Dir, Kind, Stat};
 use crate::io::names::unportable;
 use crate::io::sandbox::Links;
 use crate::limits::Limits;
 use crate::path::{EntryPath, LinkTarget, is_reserved};
+use crate::select::globs;
+
+mod paths;
+mod source;
+
+pub use paths::walk_paths;
+pub use source::{SourceFile, SourceOpener};
 
 /// What is done about something that an archive cannot hold: a device, FIFO or socket, a name or link target that is no
 /// text or has control characters.
@@ -40,6 +46,7 @@ pub struct WalkOptions {
     links: Links,
     unsupported: Unsupported,
     limits: Limits,
+    output: Option<PathBuf>,
 }
 
 impl WalkOptions {
@@ -82,6 +89,13 @@ impl WalkOptions {
     #[must_use]
     pub fn limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
+        self
+    }
+
+    /// Leaves out what stands at `path`, an archive that is about to be replaced, so that it is not packed into itself.
+    #[must_use]
+    pub fn output(mut self, path: impl Into<PathBuf>) -> Self {
+        self.output = Some(path.into());
         self
     }
 }
@@ -162,17 +176,18 @@ pub struct Tree {
 /// - `io.source-changed`: something vanished or became something else during the walk.
 pub fn walk(root: impl AsRef<Path>, options: &WalkOptions) -> Result<Tree> {
     let root = root.as_ref();
-    let include = if options.include.is_empty() { None } else { Some(globs("include", &options.include)?) };
-    let exclude = globs("exclude", &options.exclude)?;
-    let dir = Dir::open(root).map_err(|error| match error.kind() {
+    let mut walker = Walker::new(options)?;
+    walker.visit(&open_root(root)?, "", root, false)?;
+    walker.finish()
+}
+
+fn open_root(root: &Path) -> Result<Dir> {
+    Dir::open(root).map_err(|error| match error.kind() {
         io::ErrorKind::NotADirectory => {
             Error::new(code::USAGE_INPUT, format!("cannot pack {}: expected a directory", root.display()))
         }
         _ => Error::io(code::IO_FILE, format!("cannot open the directory {}", root.display()), error),
-    })?;
-    let mut walker = Walker { options, include, exclude, found: Vec::new(), skipped: Vec::new() };
-    walker.visit(&dir, "", root, false)?;
-    walker.finish()
+    })
 }
 
 impl TreeItem {
@@ -195,6 +210,8 @@ struct Walker<'a> {
     /// `None` where everything is taken.
     include: Option<GlobSet>,
     exclude: GlobSet,
+    /// The directory, by device and inode, and the name of what is left out as [`WalkOptions::output`] asks.
+    output: Option<((u64, u64), OsString)>,
     found: Vec<Found>,
     skipped: Vec<Note>,
 }
@@ -206,7 +223,19 @@ struct Found {
     notes: Vec<Note>,
 }
 
-impl Walker<'_> {
+impl<'a> Walker<'a> {
+    fn new(options: &'a WalkOptions) -> Result<Self> {
+        let include = if options.include.is_empty() { None } else { Some(globs(&options.include)?) };
+        let exclude = globs(&options.exclude)?;
+        let output = options.output.as_deref().and_then(|path| {
+            let above = path.parent().filter(|above| !above.as_os_str().is_empty()).unwrap_or(Path::new("."));
+            // Where there is no such directory, there is nothing to leave out.
+            let stat = Dir::open(above).and_then(|dir| dir.stat_self()).ok()?;
+            Some(((stat.dev, stat.ino), path.file_name()?.to_owned()))
+        });
+        Ok(Self { options, include, exclude, output, found: Vec::new(), skipped: Vec::new() })
+    }
+
     /// Lists `dir`, whose archive path with a `/` is `prefix`, and what is below it. `matched` tells whether an include
     /// pattern matched above.
     fn visit(&mut self, dir: &Dir, prefix: &str, source: &Path, matched: bool) -> Result<()> {
@@ -224,6 +253,12 @@ impl Walker<'_> {
     }
 
     fn look_at(&mut self, dir: &Dir, name: &OsStr, path: String, source: PathBuf, matched: bool) -> Result<()> {
+        if let Some((above, output)) = &self.output
+            && output == name
+            && dir.stat_self().is_ok_and(|stat| (stat.dev, stat.ino) == *above)
+        {
+            return Ok(());
+        }
         let stat = dir.stat(name).map_err(|error| vanished("look at", &source, &path, error))?;
         if !matched && stat.kind != Kind::Directory {
             return Ok(());
@@ -377,98 +412,6 @@ impl Walker<'_> {
         tree.notes.sort_by(|a, b| a.path.cmp(&b.path));
         Ok(tree)
     }
-}
-
-/// A file of the tree, open for reading.
-#[derive(Debug)]
-pub struct SourceFile {
-    file: File,
-    path: EntryPath,
-    source: PathBuf,
-    stat: Stat,
-}
-
-impl SourceFile {
-    /// Opens the file of `item` and makes sure that it is the one that the walk saw, unchanged. Neither a symbolic link
-    /// nor a FIFO put in its place is followed or waited for.
-    ///
-    /// # Errors
-    /// `usage.not-a-file` where `item` is none, `io.source-changed` where something else stands there by now or the file
-    /// changed, `io.read` where it cannot be opened.
-    pub fn open(item: &TreeItem) -> Result<Self> {
-        let path = item.path.as_str();
-        if item.kind != TreeKind::File {
-            let message = format!("cannot read {}: expected a regular file", item.source.display());
-            return Err(Error::new(code::USAGE_NOT_A_FILE, message).with_entry(path));
-        }
-        let name = item.source.file_name().unwrap_or_default();
-        let open = || {
-            let dir = Dir::open(item.source.parent().unwrap_or(Path::new("")))?;
-            // What is no regular file any more need not even be opened.
-            match dir.stat(name)? {
-                stat if stat.kind == Kind::File => dir.open_file(name).map(Some),
-                _ => Ok(None),
-            }
-        };
-        let file = match open() {
-            Ok(Some(file)) => file,
-            Ok(None) => return Err(changed(&item.source, path, "it is no regular file any more")),
-            Err(error) => return Err(vanished("open", &item.source, path, error)),
-        };
-        let opened = Self { file, path: item.path.clone(), source: item.source.clone(), stat: item.stat };
-        opened.check_unchanged()?;
-        Ok(opened)
-    }
-
-    /// Makes sure that the file is as the walk saw it: size, time of modification, time of change, inode. To be called
-    /// when it has been read to its end.
-    ///
-    /// # Errors
-    /// `io.source-changed`, or `io.read` where the file cannot be looked at.
-    pub fn check_unchanged(&self) -> Result<()> {
-        let path = self.path.as_str();
-        let now = stat_file(&self.file).map_err(|error| vanished("look at", &self.source, path, error))?;
-        let was = &self.stat;
-        let reason = if (now.dev, now.ino, now.kind) != (was.dev, was.ino, was.kind) {
-            "it was replaced".to_owned()
-        } else if now.size != was.size {
-            format!("its size was {} bytes and is {}", was.size, now.size)
-        } else if now.mtime != was.mtime {
-            "it was modified".to_owned()
-        } else if now.ctime != was.ctime {
-            "its content, mode or links were changed".to_owned()
-        } else {
-            return Ok(());
-        };
-        Err(changed(&self.source, path, &reason))
-    }
-}
-
-impl Read for SourceFile {
-    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        self.file.read(buf)
-    }
-}
-
-fn globs(what: &str, patterns: &[String]) -> Result<GlobSet> {
-    let build = || -> std::result::Result<_, globset::Error> {
-        let mut set = GlobSetBuilder::new();
-        for pattern in patterns {
-            let trimmed = pattern.strip_suffix('/').unwrap_or(pattern);
-            let pattern = match trimmed.strip_prefix('/') {
-                Some(whole) => whole.to_owned(),
-                None if trimmed.contains('/') => trimmed.to_owned(),
-                None => format!("**/{trimmed}"),
-            };
-            // Paths of archives have the same form everywhere, so a backslash escapes on every system.
-            set.add(GlobBuilder::new(&pattern).literal_separator(true).backslash_escape(true).build()?);
-        }
-        set.build()
-    };
-    build().map_err(|error| {
-        Error::new(code::USAGE_OPTION, format!("{what}: expected a glob such as `*.txt` or `src/**`: {error}"))
-            .with_source(error)
-    })
 }
 
 /// The error for a call that failed on something the walk had seen: it may have gone since.

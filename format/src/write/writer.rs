@@ -13,7 +13,7 @@ use super::options::WriteOptions;
 use super::pipeline::Pipeline;
 use super::schemas::Schemas;
 use super::streams::{RecordType, StreamId, StreamState};
-use super::tree::{self, SourceFile, Tree, TreeItem, TreeKind, WalkOptions};
+use super::tree::{self, SourceOpener, Tree, TreeItem, TreeKind, WalkOptions};
 use crate::digest::Digest;
 use crate::error::{Error, Result, code};
 use crate::io::{AtomicFile, Spool};
@@ -72,6 +72,7 @@ pub struct Writer<'a> {
     pub(super) paths: PathCheck,
     pub(super) chunk: Chunk,
     pub(super) tar_bytes: u64,
+    opener: SourceOpener,
     pub(super) failed: bool,
 }
 
@@ -117,6 +118,7 @@ impl<'a> Writer<'a> {
             paths: PathCheck::default(),
             chunk: Chunk::default(),
             tar_bytes: 0,
+            opener: SourceOpener::default(),
             failed: false,
         })
     }
@@ -150,9 +152,9 @@ impl<'a> Writer<'a> {
     /// `schema.*` where `descriptor_set` does not define the type or is not acceptable; `limit.schemas`.
     pub fn annotate_encoded(&mut self, annotation: Annotation, descriptor_set: &[u8]) -> Result<()> {
         self.check_usable()?;
-        let schemas_before = self.schemas.bodies().len();
-        self.schemas.number_for(annotation.type_name(), descriptor_set, &self.options.limits)?;
-        if self.manifest_digest.is_some() && self.schemas.bodies().len() > schemas_before {
+        let limits = &self.options.limits;
+        let added = self.schemas.for_annotation(annotation.type_name(), descriptor_set, limits)?;
+        if added && self.manifest_digest.is_some() {
             self.write_late_schema()?;
         }
         self.facts().annotations.push(annotation);
@@ -196,7 +198,7 @@ impl<'a> Writer<'a> {
             return Err(Error::new(code::LIMIT_STREAMS, message));
         }
         let limits = &self.options.limits;
-        let schema = self.schemas.number_for(&record_type.type_name, &record_type.descriptor_set, limits)?;
+        let schema = self.schemas.for_stream(&record_type.type_name, &record_type.descriptor_set, limits)?;
         let (type_name, schema_version) = (record_type.type_name, record_type.schema_version);
         let declaration = StreamDeclaration { name, type_name, schema, schema_version };
         self.stream_names.insert(declaration.name.folded());
@@ -308,7 +310,7 @@ impl<'a> Writer<'a> {
             TreeKind::Directory => self.add_directory(entry),
             TreeKind::Symlink(target) => self.add_symlink(entry, target.as_str()),
             TreeKind::File => {
-                let mut file = SourceFile::open(item)?;
+                let mut file = self.opener.open(item)?;
                 let entry = self.file(entry, item.size)?;
                 self.member(entry, Content::Reader(&mut file))?;
                 // What was written is of no use if the file changed meanwhile.

@@ -9,6 +9,7 @@ use prost_reflect::{EnumDescriptor, FieldDescriptor, Kind, Syntax};
 
 use super::super::json::kind_name;
 use super::super::time;
+use crate::well_known::is_wrapper;
 use crate::wire::{self, VARINT, delimit, put_tag, put_varint};
 
 const BASE64: GeneralPurposeConfig =
@@ -77,14 +78,6 @@ impl CellType {
             Self::Json => format!("JSON of {}", type_name(field)),
         }
     }
-}
-
-/// Whether `name` is one of the messages of `google/protobuf/wrappers.proto`.
-pub(crate) fn is_wrapper(name: &str) -> bool {
-    let kind = name.strip_prefix("google.protobuf.").and_then(|name| name.strip_suffix("Value"));
-    kind.is_some_and(|kind| {
-        matches!(kind, "Double" | "Float" | "Int64" | "UInt64" | "Int32" | "UInt32" | "Bool" | "String" | "Bytes")
-    })
 }
 
 /// A field's type as `.proto` text writes it.

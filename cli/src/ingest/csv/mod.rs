@@ -27,7 +27,6 @@
 //! lines before the last row are refused: each is a sign that the file is not what it seems.
 
 pub(super) mod cell;
-pub(crate) use cell::is_wrapper;
 
 mod plan;
 mod rows;

@@ -10,7 +10,7 @@ use super::super::json::{self, Reason};
 use super::super::shown;
 use super::cell::{self, CellType, type_name};
 use super::rows::Rows;
-use crate::output::json::is_special;
+use crate::well_known::is_special;
 use crate::wire::{self, GROUP_END, GROUP_START, delimit, put_tag};
 
 /// The most fields in a column's path.

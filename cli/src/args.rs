@@ -1,0 +1,471 @@
+//! The command line: one definition for parsing, `--help`, completions and man pages.
+
+use std::path::PathBuf;
+
+use clap::builder::styling::{AnsiColor, Styles};
+use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
+
+const STYLES: Styles = Styles::styled()
+    .header(AnsiColor::Green.on_default().bold())
+    .usage(AnsiColor::Green.on_default().bold())
+    .literal(AnsiColor::Cyan.on_default().bold())
+    .placeholder(AnsiColor::Cyan.on_default());
+
+/// Pack, list, read, extract and verify Rosettar archives
+///
+/// A Rosettar archive (.rtar) is a tar inside seekable zstd with typed protobuf records, the schemas to read them, and
+/// digests that prove every byte. `tar xf` opens it as well.
+#[derive(Debug, Parser)]
+#[command(name = "rosettar", version, styles = STYLES, arg_required_else_help = true, after_long_help = ABOUT_EXITS)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub verb: Verb,
+    /// What every verb takes.
+    #[command(flatten)]
+    pub global: Global,
+}
+
+const ABOUT_EXITS: &str = "\
+Exit codes:
+  0    done
+  1    wrong usage, bad input to pack, or the environment: no such file, a full disk
+  2    an archive that was read is not acceptable
+  3    done, with a finding: something was skipped
+  130  interrupted
+
+Examples:
+  rosettar pack -o notes.rtar notes/
+  rosettar info notes.rtar
+  rosettar extract notes.rtar
+  rosettar verify notes.rtar";
+
+/// Options of every verb.
+#[derive(Args, Clone, Debug)]
+pub struct Global {
+    /// Print JSON instead of text, and an error as one JSON object on standard error
+    #[arg(long, global = true, help_heading = "General options")]
+    pub json: bool,
+    /// Print no progress bar, no summary and no warnings
+    #[arg(long, short, global = true, help_heading = "General options")]
+    pub quiet: bool,
+    /// Change a limit, such as entries=2M or decoded-bytes=50G (repeatable)
+    #[arg(long = "limit", value_name = "NAME=VALUE", global = true, help_heading = "General options",
+          long_help = LIMIT_HELP)]
+    pub limits: Vec<String>,
+}
+
+const LIMIT_HELP: &str = "Change a limit (repeatable). VALUE is a number with an optional suffix K, M, G or T (powers of \
+1024). The names, and the defaults: decoded-bytes (the greater of 10G and 100 times the file's size), entries (1M), frames (4M), \
+streams (4K), schemas (4K), path-bytes (4K), component-bytes (255), path-depth (64), record-bytes (64M), record-values \
+(1M), manifest-bytes (16M), index-bytes (256M)";
+
+/// The verbs.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Make an archive of files, directories and typed records
+    #[command(after_long_help = PACK)]
+    Pack(Pack),
+    /// Show what an archive is and holds, at a glance
+    #[command(after_long_help = INFO)]
+    Info(Info),
+    /// List entries, or streams
+    #[command(after_long_help = LIST)]
+    List(List),
+    /// Write the content of files to standard output
+    #[command(after_long_help = CAT)]
+    Cat(Cat),
+    /// Print the records of a stream
+    #[command(after_long_help = RECORDS)]
+    Records(Records),
+    /// Print the .proto text, or the descriptor set, of an archive's record types
+    #[command(after_long_help = SCHEMA)]
+    Schema(Schema),
+    /// Extract to an absent or empty directory: all of it, proven, or nothing
+    #[command(after_long_help = EXTRACT)]
+    Extract(Extract),
+    /// Prove every byte of archives, or say what is wrong
+    #[command(after_long_help = VERIFY)]
+    Verify(Verify),
+    /// Print the completions for a shell
+    #[command(after_long_help = COMPLETIONS)]
+    Completions(Completions),
+    /// Print, or write, the man pages
+    #[command(after_long_help = MAN)]
+    Man(Man),
+}
+
+const PACK: &str = "\
+Records come from .csv, .jsonl (or .ndjson) and length-delimited .binpb (or .pb) files; FILE may be preceded by csv:,
+jsonl: or binpb:, and is - for standard input. Every value is checked against the message type; where one does not fit,
+nothing is written.
+
+Patterns are globs over archive paths: ? and * match within a component, ** across components; one without a / matches a
+name at any depth.
+
+Examples:
+  rosettar pack -o notes.rtar notes/
+  rosettar pack -o site.rtar -C /srv/www --exclude '*.log' .
+  rosettar pack -o flights.rtar --proto flights.proto --null NA --records flights:demo.Flight=flights.csv
+  zcat log.jsonl.gz | rosettar pack -o log.rtar --proto log.proto --records log:app.Line=jsonl:-
+  rosettar pack -o - notes | ssh backup 'cat > notes.rtar'";
+
+/// `pack`
+#[derive(Args, Debug)]
+pub struct Pack {
+    /// Where the archive goes: a file, which appears when it is complete, or - for standard output
+    #[arg(short, long, value_name = "ARCHIVE", value_hint = ValueHint::FilePath)]
+    pub output: PathBuf,
+    /// Take PATHs relative to this directory
+    #[arg(short = 'C', long, value_name = "DIR", default_value = ".", hide_default_value = true,
+          value_hint = ValueHint::DirPath)]
+    pub directory: PathBuf,
+    /// Files and directories, by the paths that they get in the archive; . is all that DIR holds
+    #[arg(value_name = "PATH", value_hint = ValueHint::AnyPath, required_unless_present = "records")]
+    pub paths: Vec<PathBuf>,
+    /// Pack a file of records as stream NAME of message type TYPE (repeatable)
+    #[arg(long, value_name = "NAME:TYPE=FILE", help_heading = "Records")]
+    pub records: Vec<String>,
+    /// Compile this .proto file for the types of --records (repeatable)
+    #[arg(long, value_name = "FILE", help_heading = "Records", value_hint = ValueHint::FilePath)]
+    pub proto: Vec<PathBuf>,
+    /// Look for imported .proto files in this directory (repeatable) [default: that of each file]
+    #[arg(short = 'I', long = "include-dir", value_name = "DIR", help_heading = "Records", requires = "proto",
+          value_hint = ValueHint::DirPath)]
+    pub include_dirs: Vec<PathBuf>,
+    /// Take the types of --records from this FileDescriptorSet, as `protoc --include_imports -o` writes it
+    #[arg(long, value_name = "FILE", help_heading = "Records", conflicts_with = "proto",
+          value_hint = ValueHint::FilePath)]
+    pub descriptor_set: Option<PathBuf>,
+    /// Read this text in a CSV cell as an unset field, as an empty cell is
+    #[arg(long, value_name = "TEXT", help_heading = "Records")]
+    pub null: Option<String>,
+    /// Pack only what matches GLOB, and what is below it (repeatable)
+    #[arg(long, value_name = "GLOB", help_heading = "Selection")]
+    pub include: Vec<String>,
+    /// Leave out what matches GLOB, and what is below it (repeatable)
+    #[arg(long, value_name = "GLOB", help_heading = "Selection")]
+    pub exclude: Vec<String>,
+    /// What becomes of symbolic links that lead out of the tree
+    #[arg(long, value_name = "WHAT", default_value = "refuse", help_heading = "Selection")]
+    pub links: Links,
+    /// Leave out, and report, devices, FIFOs, sockets, and names that are no UTF-8 or have control characters
+    #[arg(long, help_heading = "Selection")]
+    pub skip_unsupported: bool,
+    /// zstd's compression level, -131072 to 22
+    #[arg(long, value_name = "N", default_value_t = 3, allow_negative_numbers = true, help_heading = "Format")]
+    pub level: i32,
+    /// How many threads compress; the bytes are the same [default: the number of cores]
+    #[arg(long, value_name = "N", value_parser = threads, help_heading = "Format")]
+    pub threads: Option<usize>,
+    /// Bytes per chunk: what a reader decodes to get at one small file; 4K to 8M, a multiple of 512
+    #[arg(long, value_name = "SIZE", default_value = "4M", value_parser = size, help_heading = "Format")]
+    pub chunk_size: usize,
+    /// Add an attribute (repeatable)
+    #[arg(long = "attr", value_name = "KEY=VALUE", help_heading = "Format")]
+    pub attributes: Vec<String>,
+    /// State when the archive was made: an RFC 3339 time, @SECONDS since 1970, or now
+    #[arg(long, value_name = "TIME", help_heading = "Format")]
+    pub created: Option<String>,
+    /// Drop nanoseconds, and set times after $SOURCE_DATE_EPOCH, if that is set, to it
+    #[arg(long, help_heading = "Format")]
+    pub reproducible: bool,
+}
+
+const INFO: &str = "\
+Examples:
+  rosettar info notes.rtar
+  rosettar info --json notes.rtar | jq -r .root_digest";
+
+/// `info`
+#[derive(Args, Debug)]
+pub struct Info {
+    /// The archive
+    #[arg(value_hint = ValueHint::FilePath)]
+    pub archive: PathBuf,
+}
+
+const LIST: &str = "\
+Times are in UTC. Patterns are as for extract: what matches is listed with all that is below it.
+
+Examples:
+  rosettar list notes.rtar
+  rosettar list notes.rtar '*.md' docs/
+  rosettar list --streams flights.rtar
+  rosettar list --json notes.rtar | jq -r 'select(.size > 1000000) | .path'";
+
+/// `list`
+#[derive(Args, Debug)]
+pub struct List {
+    /// The archive
+    #[arg(value_hint = ValueHint::FilePath)]
+    pub archive: PathBuf,
+    /// List only what matches, and what is below it
+    #[arg(value_name = "GLOB")]
+    pub globs: Vec<String>,
+    /// List the streams of records instead
+    #[arg(long, conflicts_with_all = ["globs", "all"])]
+    pub streams: bool,
+    /// List also the members that the format itself needs, below .rosettar/
+    #[arg(long)]
+    pub all: bool,
+}
+
+const CAT: &str = "\
+With --json, one object a line for each file, its content in base64.
+
+Examples:
+  rosettar cat notes.rtar notes/today.txt
+  rosettar cat photos.rtar 2024/sea.jpg > sea.jpg";
+
+/// `cat`
+#[derive(Args, Debug)]
+pub struct Cat {
+    /// The archive
+    #[arg(value_hint = ValueHint::FilePath)]
+    pub archive: PathBuf,
+    /// The paths of files in it
+    #[arg(value_name = "PATH", required = true)]
+    pub paths: Vec<String>,
+}
+
+const RECORDS: &str = "\
+Examples:
+  rosettar records flights.rtar flights | head -n 3
+  rosettar records flights.rtar flights --rows 1000:1010 --format csv
+  rosettar records flights.rtar flights --fields carrier,time.hour --format csv --null NA
+  rosettar records flights.rtar flights --rows -5: | jq .carrier";
+
+/// `records`
+#[derive(Args, Debug)]
+pub struct Records {
+    /// The archive
+    #[arg(value_hint = ValueHint::FilePath)]
+    pub archive: PathBuf,
+    /// The stream's name
+    pub stream: String,
+    /// jsonl: canonical protobuf JSON, one object a line; csv: what pack reads back; binpb: each message after its
+    /// length; text: protobuf text format, one message a line
+    #[arg(long, default_value = "jsonl", value_name = "FORMAT")]
+    pub format: RecordFormat,
+    /// Print records START up to, not including, END; also START:, :END, one number; negative ones count from the end
+    #[arg(long, value_name = "START:END", allow_hyphen_values = true)]
+    pub rows: Option<String>,
+    /// Print only these fields, such as a,b.c
+    #[arg(long, value_name = "PATHS")]
+    pub fields: Option<String>,
+    /// Print this text in CSV for an unset field
+    #[arg(long, value_name = "TEXT")]
+    pub null: Option<String>,
+}
+
+const SCHEMA: &str = "\
+A Schema is the closed set of .proto files that define some streams' types. Without STREAM, every Schema but the format's own (number
+0) is meant. Printed text leaves out google/protobuf/*.proto, which every protobuf has, unless --all is given. With -o, DIR gets
+all files, directly where there is one Schema, and in a directory for each, named by its number, where there are more; then
+`protoc -I DIR FILE` builds them.
+
+Examples:
+  rosettar schema flights.rtar flights
+  rosettar schema flights.rtar flights -o protos && protoc -I protos --python_out=. protos/*.proto
+  rosettar schema flights.rtar flights --descriptor-set > flights.binpb";
+
+/// `schema`
+#[derive(Args, Debug)]
+pub struct Schema {
+    /// The archive
+    #[arg(value_hint = ValueHint::FilePath)]
+    pub archive: PathBuf,
+    /// The stream whose Schema is meant
+    pub stream: Option<String>,
+    /// Write the FileDescriptorSet as it is stored
+    #[arg(long)]
+    pub descriptor_set: bool,
+    /// Write .proto files below this absent or empty directory; with --descriptor-set, the file to write
+    #[arg(short, long, value_name = "DIR", value_hint = ValueHint::AnyPath)]
+    pub output: Option<PathBuf>,
+    /// Include google/protobuf/*.proto, and without STREAM the format's own Schema
+    #[arg(long)]
+    pub all: bool,
+}
+
+const EXTRACT: &str = "\
+Patterns are globs over paths: ? and * match within a component, ** across components; one without a / matches a name at
+any depth. What matches is extracted with all that is below it.
+
+Examples:
+  rosettar extract notes.rtar
+  rosettar extract notes.rtar -C /tmp/notes '*.md'
+  rosettar extract --modes exact --sync backup.rtar -C /srv/restored";
+
+/// `extract`
+#[derive(Args, Debug)]
+pub struct Extract {
+    /// The archive
+    #[arg(value_hint = ValueHint::FilePath)]
+    pub archive: PathBuf,
+    /// Extract only what matches, and what is below it
+    #[arg(value_name = "GLOB")]
+    pub globs: Vec<String>,
+    /// The absent or empty directory to extract to [default: the archive's name without its suffix, here]
+    #[arg(short = 'C', long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub directory: Option<PathBuf>,
+    /// What becomes of symbolic links that lead out of the directory
+    #[arg(long, value_name = "WHAT", default_value = "refuse")]
+    pub links: Links,
+    /// Whether the modes of files honour the umask
+    #[arg(long, value_name = "HOW", default_value = "umask")]
+    pub modes: Modes,
+    /// Write everything to the disk before it appears, so that a power cut leaves all or nothing
+    #[arg(long)]
+    pub sync: bool,
+    /// How many threads decode [default: the number of cores]
+    #[arg(long, value_name = "N", value_parser = threads)]
+    pub threads: Option<usize>,
+}
+
+const VERIFY: &str = "\
+Exits with 0 only if every byte of every archive is proven, with 2 if one is not sound, and with 1 if one could not be
+read.
+
+Examples:
+  rosettar verify notes.rtar
+  rosettar verify --records *.rtar
+  rosettar verify --quiet notes.rtar && echo sound";
+
+/// `verify`
+#[derive(Args, Debug)]
+pub struct Verify {
+    /// The archives
+    #[arg(value_name = "ARCHIVE", required = true, value_hint = ValueHint::FilePath)]
+    pub archives: Vec<PathBuf>,
+    /// Decode every record by its schema, too
+    #[arg(long)]
+    pub records: bool,
+    /// How many threads decode [default: the number of cores]
+    #[arg(long, value_name = "N", value_parser = threads)]
+    pub threads: Option<usize>,
+}
+
+const COMPLETIONS: &str = "\
+Examples:
+  rosettar completions bash > ~/.local/share/bash-completion/completions/rosettar
+  rosettar completions zsh > ~/.zfunc/_rosettar
+  rosettar completions fish > ~/.config/fish/completions/rosettar.fish";
+
+/// `completions`
+#[derive(Args, Debug)]
+pub struct Completions {
+    /// The shell
+    pub shell: clap_complete::Shell,
+}
+
+const MAN: &str = "\
+Examples:
+  rosettar man | man -l -
+  rosettar man pack | man -l -
+  rosettar man -o ~/.local/share/man/man1";
+
+/// `man`
+#[derive(Args, Debug)]
+pub struct Man {
+    /// The verb whose page to print [default: the page of rosettar itself]
+    pub verb: Option<String>,
+    /// Write all pages to this directory, which is made if need be
+    #[arg(short, long, value_name = "DIR", conflicts_with = "verb", value_hint = ValueHint::DirPath)]
+    pub output: Option<PathBuf>,
+}
+
+/// What becomes of symbolic links whose target is not inside the tree.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum Links {
+    /// They are an error
+    Refuse,
+    /// They are left out, and reported
+    Skip,
+    /// They are kept
+    Keep,
+}
+
+impl From<Links> for rosettar::io::Links {
+    fn from(links: Links) -> Self {
+        match links {
+            Links::Refuse => Self::Refuse,
+            Links::Skip => Self::Skip,
+            Links::Keep => Self::Keep,
+        }
+    }
+}
+
+/// How the modes of extracted entries are set.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum Modes {
+    /// Without the bits of the umask
+    Umask,
+    /// As stored
+    Exact,
+}
+
+impl From<Modes> for rosettar::io::Modes {
+    fn from(modes: Modes) -> Self {
+        match modes {
+            Modes::Umask => Self::Umask,
+            Modes::Exact => Self::Exact,
+        }
+    }
+}
+
+/// The formats of printed records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum RecordFormat {
+    /// Canonical protobuf JSON, one object a line
+    Jsonl,
+    /// CSV with a header row
+    Csv,
+    /// Messages, each after its length
+    Binpb,
+    /// Protobuf text format, one message a line
+    Text,
+}
+
+impl From<RecordFormat> for crate::output::Format {
+    fn from(format: RecordFormat) -> Self {
+        match format {
+            RecordFormat::Jsonl => Self::Jsonl,
+            RecordFormat::Csv => Self::Csv,
+            RecordFormat::Binpb => Self::Binpb,
+            RecordFormat::Text => Self::Text,
+        }
+    }
+}
+
+fn size(text: &str) -> Result<usize, String> {
+    rosettar::limits::parse_size(text)
+        .and_then(|bytes| usize::try_from(bytes).ok())
+        .ok_or_else(|| "expected a number of bytes such as 65536, 64K or 4M".to_owned())
+}
+
+fn threads(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(number @ 1..=1024) => Ok(number),
+        _ => Err("expected a number from 1 to 1024".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_definition_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_limit_is_documented() {
+        for name in rosettar::Limits::NAMES {
+            assert!(LIMIT_HELP.contains(&format!("{name} (")), "{name}");
+        }
+    }
+}

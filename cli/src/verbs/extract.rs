@@ -1,0 +1,72 @@
+//! `extract`: to a directory.
+
+use std::path::{Path, PathBuf};
+
+use rosettar::error::code;
+use rosettar::{Error, ExtractOptions, Monitor, Result};
+use serde_json::json;
+
+use super::{Context, counted, done, line};
+use crate::args::Extract;
+use crate::output::human;
+use crate::output::table::escape;
+use crate::ui::{Stdout, exit};
+
+pub(super) fn run(context: &Context, args: &Extract) -> Result<u8> {
+    let target = match &args.directory {
+        Some(directory) => directory.clone(),
+        None => default_target(&args.archive)?,
+    };
+    let monitor = Monitor::new();
+    let mut reading = context.reading().monitor(monitor.clone());
+    if let Some(threads) = args.threads {
+        reading = reading.threads(threads);
+    }
+    let mut options = ExtractOptions::new().links(args.links.into()).modes(args.modes.into()).sync(args.sync);
+    for glob in &args.globs {
+        options = options.pattern(glob);
+    }
+    let archive = context.open_with(&args.archive, reading)?;
+    let watch = context.watch("extracting", &monitor);
+    let report = archive.extract(&target, &options);
+    drop(watch);
+    let report = report?;
+    for path in &report.skipped {
+        context.warn(path, "is skipped: a symbolic link whose target is not inside the directory");
+    }
+    let mut out = Stdout::new();
+    if context.json {
+        let object = json!({
+            "target": target.to_string_lossy(),
+            "files": report.files,
+            "directories": report.directories,
+            "symlinks": report.symlinks,
+            "bytes": report.bytes,
+            "skipped": report.skipped,
+        });
+        line(&mut out, object)?;
+    } else if !context.quiet {
+        let text = format!(
+            "extracted {} ({}), {} and {} to {}",
+            counted(report.files, "file", "files"),
+            human::bytes(report.bytes),
+            counted(report.directories, "directory", "directories"),
+            counted(report.symlinks, "link", "links"),
+            escape(&target.to_string_lossy()),
+        );
+        line(&mut out, text)?;
+    }
+    done(&mut out)?;
+    Ok(if report.skipped.is_empty() { exit::DONE } else { exit::FINDING })
+}
+
+/// In the current directory, the archive's name without its suffix.
+fn default_target(archive: &Path) -> Result<PathBuf> {
+    match (archive.file_stem(), archive.extension()) {
+        (Some(stem), Some(_)) => Ok(Path::new(".").join(stem)),
+        _ => {
+            let message = format!("{} has no suffix to leave off: name a directory with -C", archive.display());
+            Err(Error::new(code::USAGE_TARGET, message))
+        }
+    }
+}

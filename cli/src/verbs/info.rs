@@ -1,0 +1,153 @@
+//! `info`: what an archive is, at a glance.
+
+use prost_reflect::DescriptorPool;
+use rosettar::model::Annotation;
+use rosettar::{Archive, Result, record, schema};
+use serde_json::{Value, json};
+
+use super::{Context, done, json as shapes, line};
+use crate::args::Info;
+use crate::output::human;
+use crate::output::table::{Align, Table, escape};
+use crate::ui::Stdout;
+
+pub(super) fn run(context: &Context, args: &Info) -> Result<u8> {
+    let archive = context.open(&args.archive)?;
+    let annotations = annotations(context, &archive);
+    let mut out = Stdout::new();
+    if context.json {
+        line(&mut out, object(&archive, annotations))?;
+    } else {
+        line(&mut out, text(&archive, &annotations).trim_end())?;
+    }
+    done(&mut out)
+}
+
+/// The annotations as JSON values; `null` for one whose type no Schema defines, or that does not decode.
+fn annotations(context: &Context, archive: &Archive) -> Vec<Value> {
+    let annotations = &archive.facts().manifest.annotations;
+    let schemas = if annotations.is_empty() { 0 } else { archive.facts().schemas };
+    let mut decoded = vec![Value::Null; annotations.len()];
+    for number in 0..schemas {
+        let pool = archive.descriptor_set(number).and_then(schema::build_pool);
+        let Ok(pool) = pool else { continue };
+        for (annotation, decoded) in annotations.iter().zip(&mut decoded).filter(|(_, decoded)| decoded.is_null()) {
+            *decoded = decode(context, &pool, annotation).unwrap_or(Value::Null);
+        }
+    }
+    decoded
+}
+
+fn decode(context: &Context, pool: &DescriptorPool, annotation: &Annotation) -> Option<Value> {
+    let descriptor = schema::message(pool, annotation.type_name()).ok()?;
+    let message = record::decode(&descriptor, &annotation.value, &context.limits).ok()?;
+    serde_json::from_str(&record::to_json(&message, &record::JsonOptions::new()).ok()?).ok()
+}
+
+fn object(archive: &Archive, annotations: Vec<Value>) -> Value {
+    let facts = archive.facts();
+    let manifest = &facts.manifest;
+    let annotations: Vec<_> = manifest
+        .annotations
+        .iter()
+        .zip(annotations)
+        .map(|(annotation, value)| {
+            json!({"type_url": annotation.type_url, "bytes": annotation.value.len(), "value": value})
+        })
+        .collect();
+    json!({
+        "format": facts.format,
+        "size": facts.size,
+        "ratio": ratio(facts.size, facts.totals.tar_bytes),
+        "root_digest": shapes::digest(&facts.root_digest),
+        "content_digest": shapes::digest(&facts.content_digest),
+        "producer": manifest.producer,
+        "created": manifest.created.map(shapes::time),
+        "totals": shapes::totals(&facts.totals),
+        "schemas": facts.schemas,
+        "frames": facts.frames,
+        "pages": facts.pages,
+        "required_features": manifest.required_features,
+        "attributes": manifest.attributes,
+        "annotations": annotations,
+        "streams": facts.streams.iter().map(shapes::stream).collect::<Vec<_>>(),
+    })
+}
+
+fn text(archive: &Archive, annotations: &[Value]) -> String {
+    let facts = archive.facts();
+    let (manifest, totals) = (&facts.manifest, &facts.totals);
+    let mut table = Table::new([Align::Left, Align::Left]);
+    let mut row = |name: &str, value: String| table.row([name, &value]);
+    row("format", facts.format.clone());
+    row("producer", if manifest.producer.is_empty() { "not stated".to_owned() } else { manifest.producer.clone() });
+    row("created", manifest.created.map_or("not stated".to_owned(), |time| human::utc(time.seconds)));
+    row("size", exact(facts.size));
+    let percent = 100.0 * ratio(facts.size, totals.tar_bytes);
+    row("content", format!("{}, stored in {percent:.1} % of that", exact(totals.tar_bytes)));
+    row("root digest", shapes::digest(&facts.root_digest));
+    row("content digest", shapes::digest(&facts.content_digest));
+    row("files", format!("{}, {}", human::count(totals.files), exact(totals.file_bytes)));
+    row("directories", human::count(totals.directories));
+    row("links", human::count(totals.symlinks));
+    row(
+        "records",
+        format!(
+            "{} in {}",
+            human::count(totals.records),
+            super::counted(facts.streams.len() as u64, "stream", "streams")
+        ),
+    );
+    if !manifest.required_features.is_empty() {
+        row("requires", manifest.required_features.join(", "));
+    }
+    let mut text = table.to_string();
+    if !facts.streams.is_empty() {
+        text.push_str("\nstreams\n");
+        text.push_str(&indented(&streams(archive)));
+    }
+    if !manifest.attributes.is_empty() {
+        let mut table = Table::new([Align::Left, Align::Left]);
+        manifest.attributes.iter().for_each(|(key, value)| table.row([key, value]));
+        text.push_str("\nattributes\n");
+        text.push_str(&indented(&table.to_string()));
+    }
+    if !annotations.is_empty() {
+        text.push_str("\nannotations\n");
+        for (annotation, value) in manifest.annotations.iter().zip(annotations) {
+            let shown = match value {
+                Value::Null => human::bytes(annotation.value.len() as u64),
+                value => value.to_string(),
+            };
+            text.push_str(&format!("  {}  {}\n", escape(&annotation.type_url), escape(&shown)));
+        }
+    }
+    text
+}
+
+/// The table of streams, for `list --streams` too.
+pub(super) fn streams(archive: &Archive) -> String {
+    let mut table = Table::new([Align::Left, Align::Right, Align::Right, Align::Left]);
+    for stream in archive.streams() {
+        let records = super::counted(stream.records, "record", "records");
+        table.row([stream.name(), &records, &human::bytes(stream.size), stream.type_name()]);
+    }
+    table.to_string()
+}
+
+fn indented(text: &str) -> String {
+    text.lines().map(|line| format!("  {line}\n")).collect()
+}
+
+/// `1.2 MiB (1 258 291 bytes)`.
+pub(super) fn exact(bytes: u64) -> String {
+    if bytes < 1024 {
+        return super::counted(bytes, "byte", "bytes");
+    }
+    format!("{} ({} bytes)", human::bytes(bytes), human::count(bytes))
+}
+
+/// The archive's share of the size of what is in it.
+pub(super) fn ratio(size: u64, tar_bytes: u64) -> f64 {
+    size as f64 / tar_bytes.max(1) as f64
+}

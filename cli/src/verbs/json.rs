@@ -1,0 +1,58 @@
+//! What several verbs print as JSON (spec/CLI-JSON.md).
+
+use rosettar::model::{Entry, Mtime, StreamInfo, Totals};
+use serde_json::{Value, json};
+
+use crate::output::human;
+
+/// A point in time.
+pub(super) fn time(time: Mtime) -> Value {
+    json!({"utc": human::utc(time.seconds), "seconds": time.seconds, "nanoseconds": time.nanoseconds})
+}
+
+/// An entry, as `list` prints it.
+pub(super) fn entry(entry: &Entry) -> Value {
+    json!({
+        "path": entry.path.as_str(),
+        "kind": entry.kind.as_str(),
+        "mode": format!("{:04o}", entry.mode),
+        "size": entry.size,
+        "mtime": time(entry.mtime),
+        "digest": entry.kind.has_content().then(|| digest(&entry.digest)),
+        "target": entry.target.as_ref().map(|target| target.as_str()),
+        "stream": entry.stream,
+        "records": entry.stream.map(|_| entry.records),
+    })
+}
+
+/// A stream, as `list --streams`, `info` and `pack` print it.
+pub(super) fn stream(stream: &StreamInfo) -> Value {
+    json!({
+        "name": stream.name(),
+        "type": stream.type_name(),
+        "schema": stream.declaration.schema,
+        "schema_version": stream.declaration.schema_version,
+        "records": stream.records,
+        "bytes": stream.size,
+        "batches": stream.batches,
+        "digest": digest(&stream.digest),
+    })
+}
+
+/// Counts and sizes.
+pub(super) fn totals(totals: &Totals) -> Value {
+    json!({
+        "files": totals.files,
+        "directories": totals.directories,
+        "symlinks": totals.symlinks,
+        "reserved_members": totals.reserved_members,
+        "file_bytes": totals.file_bytes,
+        "records": totals.records,
+        "tar_bytes": totals.tar_bytes,
+    })
+}
+
+/// A digest with its algorithm, as `sha256sum` and signatures name it.
+pub(super) fn digest(digest: &rosettar::Digest) -> String {
+    format!("sha256:{digest}")
+}

@@ -1,0 +1,138 @@
+//! The verbs, one module each.
+
+mod cat;
+mod completions;
+mod extract;
+mod info;
+mod json;
+mod list;
+mod man;
+mod pack;
+mod records;
+mod schema;
+mod verify;
+
+use std::fmt::Display;
+use std::io::Write;
+use std::path::Path;
+
+use rosettar::error::code;
+use rosettar::{Archive, Error, Limits, Monitor, ReadOptions, Result};
+
+use crate::args::{Cli, Global, Verb};
+use crate::output::table::escape;
+use crate::ui::{self, Interrupt, Role, Stream, Watch, colours, exit};
+
+/// Runs a verb, reports its error, and returns the exit code.
+pub(crate) fn run(cli: Cli) -> u8 {
+    let json = cli.global.json;
+    let role = if matches!(cli.verb, Verb::Pack(_)) { Role::Makes } else { Role::Reads };
+    let outcome = Context::new(cli.global).and_then(|context| {
+        let outcome = match cli.verb {
+            Verb::Pack(args) => pack::run(&context, args),
+            Verb::Info(args) => info::run(&context, &args),
+            Verb::List(args) => list::run(&context, &args),
+            Verb::Cat(args) => cat::run(&context, &args),
+            Verb::Records(args) => records::run(&context, &args),
+            Verb::Schema(args) => schema::run(&context, &args),
+            Verb::Extract(args) => extract::run(&context, &args),
+            Verb::Verify(args) => verify::run(&context, &args),
+            Verb::Completions(args) => completions::run(&args),
+            Verb::Man(args) => man::run(&context, &args),
+        };
+        // What broke because the user stopped it was stopped.
+        outcome.map_err(|error| context.interrupt.check().err().unwrap_or(error))
+    });
+    outcome.unwrap_or_else(|error| {
+        ui::report(&error, json);
+        ui::exit_code(&error, role)
+    })
+}
+
+/// What every verb is told.
+struct Context {
+    json: bool,
+    quiet: bool,
+    limits: Limits,
+    interrupt: Interrupt,
+}
+
+impl Context {
+    fn new(global: Global) -> Result<Self> {
+        let mut limits = Limits::default();
+        for limit in &global.limits {
+            let (name, value) = limit.split_once('=').ok_or_else(|| {
+                Error::new(code::USAGE_OPTION, format!("--limit {limit:?}: expected NAME=VALUE, such as entries=2M"))
+            })?;
+            limits.set(name, value)?;
+        }
+        Ok(Self { json: global.json, quiet: global.quiet, limits, interrupt: Interrupt::global()? })
+    }
+
+    /// How to read archives.
+    fn reading(&self) -> ReadOptions {
+        ReadOptions::new().limits(self.limits.clone())
+    }
+
+    fn open(&self, path: &Path) -> Result<Archive> {
+        self.open_with(path, self.reading())
+    }
+
+    fn open_with(&self, path: &Path, options: ReadOptions) -> Result<Archive> {
+        if path.as_os_str() == "-" {
+            let message =
+                "an archive cannot be read from standard input: save it to a file first, or name the file `./-`";
+            return Err(Error::new(code::USAGE_OPTION, message));
+        }
+        options.open_path(path)
+    }
+
+    /// Shows the progress of work that `monitor` counts, and stops it when the user asks for that, until it is dropped.
+    fn watch(&self, what: &'static str, monitor: &Monitor) -> Watch {
+        let (counting, stopping) = (monitor.clone(), monitor.clone());
+        Watch::new(
+            what,
+            self.quiet,
+            self.interrupt.clone(),
+            move || (counting.bytes(), counting.total()),
+            move || stopping.stop(),
+        )
+    }
+
+    /// Prints a warning about `path` to standard error, unless it is to be quiet or prints JSON, where warnings are part
+    /// of the output.
+    fn warn(&self, path: &str, message: &str) {
+        if self.quiet || self.json {
+            return;
+        }
+        let (yellow, off) = if colours(Stream::Err) { ("\x1b[1;33m", "\x1b[0m") } else { ("", "") };
+        let line = format!("{yellow}warning{off}: {}: {}\n", escape(path), escape(message));
+        // Without standard error there is nobody to tell.
+        let _ = std::io::stderr().write_all(line.as_bytes());
+    }
+}
+
+/// Prints a line to standard output or the like.
+fn line(out: &mut impl Write, text: impl Display) -> Result<()> {
+    writeln!(out, "{text}").map_err(unwritable)
+}
+
+/// Prints raw bytes to standard output or the like.
+fn bytes(out: &mut impl Write, bytes: &[u8]) -> Result<()> {
+    out.write_all(bytes).map_err(unwritable)
+}
+
+/// Ends an output.
+fn done(out: &mut impl Write) -> Result<u8> {
+    out.flush().map_err(unwritable)?;
+    Ok(exit::DONE)
+}
+
+fn unwritable(error: std::io::Error) -> Error {
+    Error::io(code::IO_WRITE, "writing to standard output", error)
+}
+
+/// `1 file`, `2 files`, `2 entries`.
+fn counted(number: u64, one: &str, more: &str) -> String {
+    format!("{} {}", crate::output::human::count(number), if number == 1 { one } else { more })
+}

@@ -1,0 +1,111 @@
+//! `verify`: is every byte proven?
+
+use std::path::Path;
+
+use rosettar::model::VerifyReport;
+use rosettar::{Archive, Error, ErrorKind, Monitor, Result, VerifyOptions};
+use serde_json::{Value, json};
+
+use super::{Context, counted, json as shapes, line};
+use crate::args::Verify;
+use crate::output::table::escape;
+use crate::ui::{self, Stdout, Stream, colours, exit};
+
+pub(super) fn run(context: &Context, args: &Verify) -> Result<u8> {
+    let (mut unsound, mut unread) = (false, false);
+    let mut out = Stdout::new();
+    for path in &args.archives {
+        context.interrupt.check()?;
+        let outcome = verify(context, args, path);
+        context.interrupt.check()?;
+        match outcome {
+            Ok((archive, report)) => {
+                unsound |= !report.is_sound();
+                print(context, &mut out, path, Some(&archive), &report.problems, &report)?;
+            }
+            Err(error) if matches!(error.kind(), ErrorKind::Io | ErrorKind::Usage) => {
+                unread = true;
+                flush(&mut out)?;
+                ui::report(&error, context.json);
+            }
+            // What cannot be opened is not sound.
+            Err(error) => {
+                unsound = true;
+                print(context, &mut out, path, None, &[error], &VerifyReport::default())?;
+            }
+        }
+        flush(&mut out)?;
+    }
+    Ok(match (unsound, unread) {
+        (true, _) => exit::ARCHIVE,
+        (false, true) => exit::USAGE,
+        (false, false) => exit::DONE,
+    })
+}
+
+fn flush(out: &mut Stdout) -> Result<()> {
+    super::done(out).map(drop)
+}
+
+fn verify(context: &Context, args: &Verify, path: &Path) -> Result<(Archive, VerifyReport)> {
+    let monitor = Monitor::new();
+    let mut reading = context.reading().monitor(monitor.clone());
+    if let Some(threads) = args.threads {
+        reading = reading.threads(threads);
+    }
+    let archive = context.open_with(path, reading)?;
+    let _watch = context.watch("verifying", &monitor);
+    let report = archive.verify(&VerifyOptions::new().records(args.records))?;
+    Ok((archive, report))
+}
+
+fn print(
+    context: &Context,
+    out: &mut Stdout,
+    path: &Path,
+    archive: Option<&Archive>,
+    problems: &[Error],
+    report: &VerifyReport,
+) -> Result<()> {
+    if context.json {
+        return line(out, object(path, archive, problems, report));
+    }
+    if context.quiet && problems.is_empty() {
+        return Ok(());
+    }
+    let (green, red, off) = if colours(Stream::Out) { ("\x1b[1;32m", "\x1b[1;31m", "\x1b[0m") } else { ("", "", "") };
+    let shown = path.to_string_lossy();
+    if problems.is_empty() {
+        line(out, format_args!("{}: {green}sound{off}", escape(&shown)))?;
+    } else {
+        let problems = counted(problems.len() as u64, "problem", "problems");
+        line(out, format_args!("{}: {red}not sound{off}, {problems}", escape(&shown)))?;
+    }
+    for problem in problems {
+        line(out, format_args!("  problem: {}", escape(&problem.to_string())))?;
+    }
+    if !context.quiet {
+        report.proven.iter().try_for_each(|text| line(out, format_args!("  proven: {}", escape(text))))?;
+        report.unproven.iter().try_for_each(|text| line(out, format_args!("  not proven: {}", escape(text))))?;
+    }
+    Ok(())
+}
+
+fn object(path: &Path, archive: Option<&Archive>, problems: &[Error], report: &VerifyReport) -> Value {
+    let problems: Vec<Value> = problems.iter().map(ui::error_value).collect();
+    json!({
+        "archive": path.to_string_lossy(),
+        "format": archive.map(|archive| archive.facts().format.clone()),
+        "sound": problems.is_empty(),
+        "root_digest": archive.map(|archive| shapes::digest(&archive.facts().root_digest)),
+        "content_digest": archive.map(|archive| shapes::digest(&archive.facts().content_digest)),
+        "problems": problems,
+        "proven": report.proven,
+        "unproven": report.unproven,
+        "stored_bytes": report.stored_bytes,
+        "decoded_bytes": report.decoded_bytes,
+        "entries": report.entries,
+        "records": report.records,
+        "records_decoded": report.records_decoded,
+    })
+}

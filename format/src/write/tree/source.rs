@@ -1,0 +1,105 @@
+//! Opening the files that a walk found, so that a change under way is noticed.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use super::{TreeItem, TreeKind, changed, vanished};
+use crate::error::{Error, Result, code};
+use crate::io::dir::{Dir, Kind, Stat, stat_file};
+use crate::path::EntryPath;
+
+/// A file of the tree, open for reading.
+#[derive(Debug)]
+pub struct SourceFile {
+    file: File,
+    path: EntryPath,
+    source: PathBuf,
+    stat: Stat,
+}
+
+/// Opens files of a tree, one after another. The directory of the last one stays open, so that neighbours take one call
+/// less each.
+#[derive(Debug, Default)]
+pub struct SourceOpener {
+    last: Option<(PathBuf, Dir)>,
+}
+
+impl SourceOpener {
+    /// Opens the file of `item` and makes sure that it is the one that the walk saw, unchanged. Neither a symbolic link
+    /// nor a FIFO put in its place is followed or waited for.
+    ///
+    /// # Errors
+    /// `usage.not-a-file` where `item` is none, `io.source-changed` where something else stands there by now or the file
+    /// changed, `io.read` where it cannot be opened.
+    pub fn open(&mut self, item: &TreeItem) -> Result<SourceFile> {
+        let path = item.path.as_str();
+        if item.kind != TreeKind::File {
+            let message = format!("cannot read {}: expected a regular file", item.source.display());
+            return Err(Error::new(code::USAGE_NOT_A_FILE, message).with_entry(path));
+        }
+        let name = item.source.file_name().unwrap_or_default();
+        let mut open = || {
+            let dir = self.directory(item.source.parent().unwrap_or(Path::new("")))?;
+            // What is no regular file any more need not even be opened.
+            match dir.stat(name)? {
+                stat if stat.kind == Kind::File => dir.open_file(name).map(Some),
+                _ => Ok(None),
+            }
+        };
+        let file = match open() {
+            Ok(Some(file)) => file,
+            Ok(None) => return Err(changed(&item.source, path, "it is no regular file any more")),
+            Err(error) => return Err(vanished("open", &item.source, path, error)),
+        };
+        let opened = SourceFile { file, path: item.path.clone(), source: item.source.clone(), stat: item.stat };
+        opened.check_unchanged()?;
+        Ok(opened)
+    }
+
+    fn directory(&mut self, path: &Path) -> io::Result<&Dir> {
+        if self.last.as_ref().is_none_or(|(last, _)| last != path) {
+            self.last = Some((path.to_owned(), Dir::open(path)?));
+        }
+        Ok(&self.last.as_ref().expect("opened just now").1)
+    }
+}
+
+impl SourceFile {
+    /// As [`SourceOpener::open`], for one file.
+    ///
+    /// # Errors
+    /// As [`SourceOpener::open`].
+    pub fn open(item: &TreeItem) -> Result<Self> {
+        SourceOpener::default().open(item)
+    }
+
+    /// Makes sure that the file is as the walk saw it: size, time of modification, time of change, inode. To be called
+    /// when it has been read to its end.
+    ///
+    /// # Errors
+    /// `io.source-changed`, or `io.read` where the file cannot be looked at.
+    pub fn check_unchanged(&self) -> Result<()> {
+        let path = self.path.as_str();
+        let now = stat_file(&self.file).map_err(|error| vanished("look at", &self.source, path, error))?;
+        let was = &self.stat;
+        let reason = if (now.dev, now.ino, now.kind) != (was.dev, was.ino, was.kind) {
+            "it was replaced".to_owned()
+        } else if now.size != was.size {
+            format!("its size was {} bytes and is {}", was.size, now.size)
+        } else if now.mtime != was.mtime {
+            "it was modified".to_owned()
+        } else if now.ctime != was.ctime {
+            "its content, mode or links were changed".to_owned()
+        } else {
+            return Ok(());
+        };
+        Err(changed(&self.source, path, &reason))
+    }
+}
+
+impl Read for SourceFile {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        self.file.read(buf)
+    }
+}

@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: Apache-2.0
+"""make test, make test-slow: every test of the project, and a summary.
+
+A test that cannot run here prints a line `skipped: NAME: REASON`; all of them are listed again at the end.
+"""
+
+import sys
+
+from steps import Steps
+
+# --show-output: what passing tests print, such as that they skipped a part.
+CARGO_TEST = ["cargo", "test", "--workspace", "--locked", "--no-fail-fast"]
+
+
+def main():
+    steps = Steps()
+    if "--slow" in sys.argv[1:]:
+        slow = ["--lib", "--bins", "--tests", "--", "--ignored", "--show-output", "--test-threads=1"]
+        steps.run("slow tests", [*CARGO_TEST, *slow])
+    else:
+        minimal = ["cargo", "check", "-p", "rosettar", "--no-default-features", "--locked"]
+        steps.run("core crate without default features", minimal)
+        steps.run("cargo test", [*CARGO_TEST, "--", "--show-output"])
+        steps.run("conformance vectors, Python reader", [sys.executable, "conformance/test_vectors.py"])
+    steps.finish()
+
+
+if __name__ == "__main__":
+    main()
