@@ -23,6 +23,9 @@ struct Sample {
     extractable: bool,
 }
 
+/// Puts a sample's entries and streams into a writer.
+type Fill = fn(&mut Writer<'_>);
+
 const BSDTAR_ALTERS: &str = "names-bsdtar-alters";
 
 /// The archives that everyone must understand.
@@ -31,7 +34,7 @@ fn samples() -> &'static [Sample] {
     SAMPLES.get_or_init(|| {
         let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("outside");
         std::fs::create_dir_all(&folder).unwrap();
-        let all: [(&str, bool, fn(&mut Writer<'_>)); 9] = [
+        let all: [(&str, bool, Fill); 9] = [
             ("empty", true, |_| {}),
             ("names", true, names),
             (BSDTAR_ALTERS, true, names_bsdtar_alters),
