@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// A result whose error is [`enum@Error`].
+/// A result whose error is [`struct@Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 type Source = Box<dyn std::error::Error + Send + Sync + 'static>;
@@ -25,7 +25,7 @@ struct Inner {
     source: Option<Source>,
 }
 
-/// The class of an [`enum@Error`]; what a caller usually decides on.
+/// The class of an [`struct@Error`]; what a caller usually decides on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
@@ -196,7 +196,7 @@ impl Code {
 
 macro_rules! codes {
     ($($(#[$doc:meta])* $name:ident = $kind:ident $id:literal;)*) => {
-        /// Every code an [`enum@Error`](crate::Error) can carry. spec/ERRORS.md lists the same, and a test compares both.
+        /// Every code an [`struct@Error`](crate::Error) can carry. spec/ERRORS.md lists the same, and a test compares both.
         pub mod code {
             use super::{Code, ErrorKind};
             $($(#[$doc])* pub const $name: Code = Code { id: $id, kind: ErrorKind::$kind };)*

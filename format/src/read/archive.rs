@@ -144,7 +144,8 @@ impl Archive {
         let mut found: Option<Placed> = None;
         for (number, page) in inner.index.pages.iter().enumerate() {
             // The bounds say nothing of reserved members.
-            if !reserved && !(page.least_path.as_str() <= path && path <= page.greatest_path.as_str()) {
+            let encloses = (page.least_path.as_str()..=page.greatest_path.as_str()).contains(&path);
+            if !reserved && !encloses {
                 continue;
             }
             for placed in inner.page(number)?.entries.iter().filter(|placed| placed.entry.path.as_str() == path) {

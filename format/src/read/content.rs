@@ -12,7 +12,7 @@ use crate::v1::Placed;
 /// The content of an entry: [`Read`] and [`Seek`]; made by [`Archive::open_entry`](crate::Archive::open_entry).
 ///
 /// Each piece comes from a frame whose SHA-256 was compared with the index's. Who reads from the beginning to the end
-/// also has the digest of the content compared before the end is reported. An [`Error`](enum@crate::Error) that a read
+/// also has the digest of the content compared before the end is reported. An [`Error`](struct@crate::Error) that a read
 /// meets is the source of the [`io::Error`] it returns.
 pub struct EntryReader {
     archive: Arc<Indexed>,

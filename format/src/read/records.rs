@@ -324,10 +324,13 @@ impl Iterator for Records {
     }
 }
 
+/// Makes a value of a record.
+type Decode<M> = Box<dyn Fn(&[u8]) -> Result<M> + Send>;
+
 /// Decoded records of a stream, in order; made by [`Stream::messages`] and [`Stream::decode`].
 pub struct Messages<M> {
     records: Records,
-    decode: Box<dyn Fn(&[u8]) -> Result<M> + Send>,
+    decode: Decode<M>,
     decoded: PhantomData<M>,
 }
 

@@ -262,7 +262,10 @@ fn records_without_a_json_form() {
     for (record, json) in [
         (bytes_field(15, b"\x08\xff\xff\xff\xff\xff\xff\xff\xff\x7f"), r#"{"time":{"seconds":"9223372036854775807"}}"#),
         (bytes_field(15, b"\x10\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"), r#"{"time":{"nanos":-1}}"#),
-        (bytes_field(16, b"\x08\xff\xff\xff\xff\xff\xff\xff\xff\x7f"), r#"{"duration":{"seconds":"9223372036854775807"}}"#),
+        (
+            bytes_field(16, b"\x08\xff\xff\xff\xff\xff\xff\xff\xff\x7f"),
+            r#"{"duration":{"seconds":"9223372036854775807"}}"#,
+        ),
         (bytes_field(17, b"\x0a\x06fooBar"), r#"{"mask":{"paths":["fooBar"]}}"#),
         (bytes_field(19, b"\x11\x00\x00\x00\x00\x00\x00\xf8\x7f"), r#"{"value":{"numberValue":"NaN"}}"#),
         (any("x/t.All", b"\x08"), r#"{"any":{"@type":"x/t.All","@value":"CA=="}}"#),

@@ -217,7 +217,7 @@ impl Writer<'_> {
                 let end = bytes.len();
                 bytes.resize(end + padding, 0);
                 self.queue.push(entry, false, &self.options.limits)?;
-                self.pipeline.chunk(bytes, vec![0..end])?;
+                self.pipeline.chunk(bytes, std::iter::once(0..end).collect())?;
                 return self.settle();
             }
             Content::Owned(bytes) => Source::Bytes(std::io::Cursor::new(bytes)),
@@ -246,7 +246,7 @@ impl Writer<'_> {
             }
             if last && take as u64 == size {
                 self.queue.push(entry, false, &self.options.limits)?;
-                self.pipeline.chunk(bytes, vec![0..end])?;
+                self.pipeline.chunk(bytes, std::iter::once(0..end).collect())?;
                 return self.settle();
             }
             hasher.update(&bytes[..end]);

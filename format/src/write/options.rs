@@ -141,7 +141,8 @@ impl WriteOptions {
     }
 
     fn check(&self) -> Result<()> {
-        let legal = (MIN_CHUNK..=MAX_DECODED as usize).contains(&self.chunk_size) && self.chunk_size % 512 == 0;
+        let legal =
+            (MIN_CHUNK..=MAX_DECODED as usize).contains(&self.chunk_size) && self.chunk_size.is_multiple_of(512);
         if !legal {
             return Err(Error::new(
                 code::USAGE_OPTION,
