@@ -171,7 +171,7 @@ def dump_header(path):
         (345, 512, "prefix, padding"),
     ):
         field = block[start:end]
-        value = field.rstrip(b"\0 ").decode() if field.strip(b"\0") else "zero bytes"
+        value = " ".join(field.replace(b"\0", b" ").decode().split()) or "zero bytes"
         dump.add(start, field, f"{name}: {value}", WIDTH)
     facts = f"mode {entry.mode:04o}, {entry.size} bytes, modified {entry.mtime} seconds after 1970"
     digest = sha256(block).hexdigest()

@@ -71,7 +71,7 @@ fn usage(error: &clap::Error, args: &[OsString]) -> u8 {
 
 /// The message of an error without the usage and the hints that stand below it.
 fn message(error: &clap::Error) -> String {
-    if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+    if matches!(error.kind(), ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand | ErrorKind::MissingSubcommand) {
         return "no verb was given; `rosettar --help` lists them".to_owned();
     }
     let text = error.render().to_string();

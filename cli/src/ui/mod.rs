@@ -3,6 +3,7 @@
 mod errors;
 mod interrupt;
 mod progress;
+mod reader;
 mod stdout;
 mod watch;
 
@@ -11,6 +12,7 @@ use std::io::IsTerminal as _;
 pub use errors::{Role, error_value, exit_code, hint, json_error, report, text_error};
 pub use interrupt::Interrupt;
 pub use progress::Progress;
+pub use reader::WaitingReader;
 pub use stdout::{Stdout, is_closed_pipe};
 pub use watch::Watch;
 

@@ -18,7 +18,7 @@ use crate::args::Pack;
 use crate::ingest::{self, RecordsSpec, Source};
 use crate::output::human;
 use crate::output::table::escape;
-use crate::ui::{Stdout, Watch, exit};
+use crate::ui::{Stdout, WaitingReader, Watch, exit};
 
 /// How many bytes of a record file are read at once.
 const READ_AHEAD: usize = 1 << 18;
@@ -33,7 +33,7 @@ pub(super) fn run(context: &Context, args: Pack) -> Result<u8> {
     let times = Times::new(&args)?;
     let attributes = args.attributes.iter().map(|text| attribute(text)).collect::<Result<Vec<_>>>()?;
     let specs = args.records.iter().map(|text| RecordsSpec::parse(text)).collect::<Result<Vec<_>>>()?;
-    let inputs = inputs(&args, specs)?;
+    let inputs = inputs(context, &args, specs)?;
     let mut tree = walk(context, &args, to_stdout)?;
     for item in &mut tree.items {
         item.mtime = times.of_item(item.mtime);
@@ -67,9 +67,8 @@ pub(super) fn run(context: &Context, args: Pack) -> Result<u8> {
         let record_type = RecordType::new(input.spec.type_name.clone(), input.descriptor_set.to_vec());
         streams.push(writer.declare(&input.spec.stream, record_type)?);
     }
-    let sizes: u64 = inputs.iter().map(|input| input.size).fold(0, u64::saturating_add);
-    let unknown = inputs.iter().any(|input| input.spec.source == Source::Stdin);
-    let watch = progress.watch(context, if unknown { 0 } else { sizes.saturating_add(tree.total_size()) });
+    let sizes: Option<u64> = inputs.iter().map(|input| input.size).sum();
+    let watch = progress.watch(context, sizes.map_or(0, |sizes| sizes.saturating_add(tree.total_size())));
     // Records come first: where one does not fit, that is known before the files are read.
     for (input, stream) in inputs.into_iter().zip(streams) {
         ingest_records(context, &args, input, stream, &mut writer, &progress)?;
@@ -109,11 +108,12 @@ struct Input {
     descriptor: MessageDescriptor,
     descriptor_set: Arc<[u8]>,
     reader: Box<dyn Read>,
-    size: u64,
+    /// Where it is a regular file.
+    size: Option<u64>,
 }
 
 /// Opens what `--records` names, with the schema that the other options give.
-fn inputs(args: &Pack, specs: Vec<RecordsSpec>) -> Result<Vec<Input>> {
+fn inputs(context: &Context, args: &Pack, specs: Vec<RecordsSpec>) -> Result<Vec<Input>> {
     let usage = |message: &str| Error::new(code::USAGE_OPTION, message);
     let (has_schema, has_records) = (!args.proto.is_empty() || args.descriptor_set.is_some(), !specs.is_empty());
     match (has_schema, has_records) {
@@ -138,8 +138,8 @@ fn inputs(args: &Pack, specs: Vec<RecordsSpec>) -> Result<Vec<Input>> {
     let set: Arc<[u8]> = set.into();
     let open = |spec: RecordsSpec| {
         let descriptor = schema::message(&pool, &spec.type_name)?;
-        let (reader, size): (Box<dyn Read>, u64) = match &spec.source {
-            Source::Stdin => (Box::new(io::stdin().lock()), 0),
+        let (reader, size): (Box<dyn Read>, Option<u64>) = match &spec.source {
+            Source::Stdin => (Box::new(WaitingReader::new(io::stdin(), context.interrupt.clone())), None),
             Source::File(name) => {
                 let failed = |error| Error::io(code::IO_FILE, format_args!("opening {name}"), error);
                 let file = File::open(name).map_err(failed)?;
@@ -147,7 +147,11 @@ fn inputs(args: &Pack, specs: Vec<RecordsSpec>) -> Result<Vec<Input>> {
                 if metadata.is_dir() {
                     return Err(usage(&format!("{name} is a directory: expected a file of records")));
                 }
-                (Box::new(file), metadata.len())
+                match metadata.is_file() {
+                    true => (Box::new(file), Some(metadata.len())),
+                    // A FIFO, such as the shell makes of `<(command)`.
+                    false => (Box::new(WaitingReader::new(file, context.interrupt.clone())), None),
+                }
             }
         };
         Ok(Input { spec, descriptor, descriptor_set: Arc::clone(&set), reader, size })

@@ -4,7 +4,7 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::sync::Arc;
 
 use super::indexed::Indexed;
-use crate::digest::Hasher;
+use crate::digest::{Digest, Hasher};
 use crate::error::{Error, ErrorKind, Result, code};
 use crate::model::Entry;
 use crate::v1::Placed;
@@ -22,11 +22,13 @@ pub struct EntryReader {
     chunk: Option<(usize, Arc<Vec<u8>>)>,
     /// What was read so far, as long as that was everything from the beginning.
     hasher: Option<Hasher>,
+    /// The digest that the whole content was found to have instead of the entry's.
+    wrong: Option<Digest>,
 }
 
 impl EntryReader {
     pub(super) fn new(archive: &Arc<Indexed>, placed: Placed) -> Self {
-        Self { archive: Arc::clone(archive), placed, at: 0, chunk: None, hasher: Some(Hasher::new()) }
+        Self { archive: Arc::clone(archive), placed, at: 0, chunk: None, hasher: Some(Hasher::new()), wrong: None }
     }
 
     /// The entry.
@@ -50,6 +52,8 @@ impl EntryReader {
 
     /// The chunk that holds the next byte, and where in it that is; `None` at the end.
     fn piece(&mut self) -> Result<Option<(Arc<Vec<u8>>, usize)>> {
+        // Whoever asks again after an error must not be told of an end, or of a part.
+        self.check_digest()?;
         if self.at >= self.placed.entry.size {
             return Ok(None);
         }
@@ -82,14 +86,17 @@ impl EntryReader {
         if self.at == self.placed.entry.size
             && let Some(hasher) = self.hasher.take()
         {
-            let (found, expected) = (hasher.finish(), self.placed.entry.digest);
-            if found != expected {
-                return Err(Error::new(
-                    code::ENTRY_DIGEST,
-                    format!("the digest of the content: expected {expected}, found {found}"),
-                )
-                .with_entry(self.placed.entry.path.as_str()));
-            }
+            let found = hasher.finish();
+            self.wrong = (found != self.placed.entry.digest).then_some(found);
+        }
+        self.check_digest()
+    }
+
+    fn check_digest(&self) -> Result<()> {
+        if let Some(found) = self.wrong {
+            let expected = self.placed.entry.digest;
+            let message = format!("the digest of the content: expected {expected}, found {found}");
+            return Err(Error::new(code::ENTRY_DIGEST, message).with_entry(self.placed.entry.path.as_str()));
         }
         Ok(())
     }

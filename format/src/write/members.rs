@@ -174,7 +174,9 @@ impl Writer<'_> {
         let header = tar::member_header(&entry);
         let member_len = header.len() as u64 + entry.size + tar::padding(entry.size);
         self.tar_bytes += member_len;
-        if entry.kind == EntryKind::Batch || entry.size >= self.options.chunk_size as u64 {
+        // Just below a chunk size of the most that a frame may hold, header and padding are too much.
+        let large = entry.size >= self.options.chunk_size as u64 || member_len > u64::from(MAX_DECODED);
+        if entry.kind == EntryKind::Batch || large {
             self.flush_chunk()?;
             self.pipeline.chunk(header, Vec::new())?;
             return self.write_large(entry, content);

@@ -155,8 +155,9 @@ pub enum NoteKind {
 /// What a [`walk`] found.
 #[derive(Clone, Debug, Default)]
 pub struct Tree {
-    /// What is taken, in bytewise order of the paths, so that `a-b` comes before `a/b`, and that before `ab`. Each of
-    /// several hard links to a file is a file of its own.
+    /// What is taken, in bytewise order of the names that it has in the tar, where a directory's ends in `/`: so what is in
+    /// a directory directly follows it, as `a-b`, `a/`, `a/b`, `ab`. Each of several hard links to a file is a file of its
+    /// own.
     pub items: Vec<TreeItem>,
     /// What is to be reported, in the order of the paths.
     pub notes: Vec<Note>,
@@ -187,6 +188,14 @@ fn open_root(root: &Path) -> Result<Dir> {
         }
         _ => Error::io(code::IO_FILE, format!("cannot open the directory {}", root.display()), error),
     })
+}
+
+impl TreeItem {
+    /// The bytes of its name in the tar.
+    fn member_name(&self) -> impl Iterator<Item = u8> {
+        let end: &[u8] = if self.kind == TreeKind::Directory { b"/" } else { b"" };
+        self.path.as_str().bytes().chain(end.iter().copied())
+    }
 }
 
 impl Tree {
@@ -397,7 +406,9 @@ impl<'a> Walker<'a> {
             tree.notes.extend(found.notes);
             tree.items.push(found.item);
         }
-        tree.items.sort_unstable_by(|a, b| a.path.cmp(&b.path));
+        // GNU tar gives a directory its mode and time as soon as a member comes that is not in it. Were `a-b` between the
+        // directory `a` and `a/b`, then `a/b` would change the time, or could not be made in a read-only directory.
+        tree.items.sort_unstable_by(|a, b| a.member_name().cmp(b.member_name()));
         tree.notes.sort_by(|a, b| a.path.cmp(&b.path));
         Ok(tree)
     }

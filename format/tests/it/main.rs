@@ -1,6 +1,19 @@
 //! Integration tests of the crate `rosettar`, in one binary.
 #![allow(missing_docs)]
 
+mod counted;
+mod errors;
+mod extract;
+mod flips;
 mod generated;
+mod layers;
+mod memory;
+#[cfg(unix)]
+mod outside;
+mod property;
+mod slow;
 mod support;
+#[cfg(unix)]
+mod trees;
 mod vectors;
+mod writer;

@@ -1,0 +1,11 @@
+//! Tests of the command as a program: what it prints, what it leaves on the disk, how it exits.
+
+mod archives;
+mod errors;
+mod help;
+mod interrupt;
+mod json;
+mod pack;
+mod reading;
+mod records;
+mod support;
