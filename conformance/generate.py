@@ -1202,6 +1202,8 @@ def records():
     reject("record-length-long", "6", code, "The length of a record has 11 bytes.", batch(b"\x80" * 10 + b"\1"))
     reject("record-length-large", "6", code, "The length of a record is 2 to the 64.", batch(b"\x80" * 9 + b"\2"))
     reject("record-count", "6", "record.count", "A batch has a record less than it states.", batch(b"\x07" + text, 2))
+    more = batch((b"\x07" + text) * 2, 1)
+    reject("record-count-more", "6", "record.count", "A batch has a record more than it states.", more)
     wrong = example().on("index", setting(("streams.0.digest", flip(0))))
     reject("stream-digest", "8", "stream.digest", "The digest of a stream is wrong.", wrong)
     wrong = example().on("index", setting(("content_digest", flip(0))))

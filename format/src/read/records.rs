@@ -8,6 +8,7 @@ use prost_reflect::{DynamicMessage, MessageDescriptor};
 
 use super::archive::batches_in;
 use super::indexed::Indexed;
+use crate::digest::Hasher;
 use crate::error::{Error, Result, code};
 use crate::model::StreamInfo;
 use crate::record::{self, Splitter};
@@ -166,6 +167,8 @@ pub struct Records {
 struct Batch {
     placed: Placed,
     splitter: Splitter,
+    /// What went by so far: a batch is always passed over from its first byte.
+    hasher: Hasher,
     /// The number of the batch's first record.
     first: u64,
     /// The tar offset of the next byte to hand to the splitter.
@@ -191,7 +194,7 @@ impl Records {
     /// The next record; `None` after the last. After an error there is none.
     ///
     /// # Errors
-    /// `record.framing`, `record.count`, `limit.record-bytes`, and whatever is wrong with what was read.
+    /// `record.framing`, `record.count`, `limit.record-bytes`, `entry.digest` before the last record of a batch, and whatever is wrong with what was read.
     pub fn next_record(&mut self) -> Result<Option<&[u8]>> {
         if self.next >= self.end || self.failed {
             return Ok(None);
@@ -227,7 +230,7 @@ impl Records {
             let (first, placed) = self.next_batch()?;
             let at = placed.content_at;
             let splitter = Splitter::new(&self.archive.options.limits);
-            self.batch = Some(Batch { placed, splitter, first, at, chunk: None });
+            self.batch = Some(Batch { placed, splitter, hasher: Hasher::new(), first, at, chunk: None });
         }
     }
 
@@ -265,18 +268,19 @@ enum Step {
 }
 
 impl Batch {
-    /// Passes over one record, which is put into `record` unless it is to be skipped.
+    /// Passes over one record, which is put into `record` unless it is to be skipped. Before the last that the entry
+    /// counts is yielded, the batch is found to end with it and to have the entry's digest.
     fn step(&mut self, archive: &Indexed, skip: bool, record: &mut Vec<u8>) -> Result<Step> {
+        let (end, expected) = (self.placed.content_end(), self.placed.entry.records);
+        if self.splitter.records() >= expected {
+            return Ok(Step::End);
+        }
         loop {
-            let end = self.placed.content_end();
             if self.at == end {
                 self.splitter.finish().map_err(|e| self.located(e))?;
-                let (found, expected) = (self.splitter.records(), self.placed.entry.records);
-                if found != expected {
-                    let message = format!("a batch of {found} records: expected {expected}, as its entry says");
-                    return Err(self.located(Error::new(code::RECORD_COUNT, message)));
-                }
-                return Ok(Step::End);
+                let found = self.splitter.records();
+                let message = format!("a batch of {found} records: expected {expected}, as its entry says");
+                return Err(self.located(Error::new(code::RECORD_COUNT, message)));
             }
             let number = archive.index.frame_at(self.at);
             let chunk = match &self.chunk {
@@ -304,11 +308,30 @@ impl Batch {
                 })
             };
             let passed = passed.map_err(|e| self.located(e))?;
+            self.hasher.update(&chunk[from..to - rest.len()]);
             self.at = start + (to - rest.len()) as u64;
             if let Some(step) = passed {
+                if self.splitter.records() == expected {
+                    self.check_end()?;
+                }
                 return Ok(step);
             }
         }
+    }
+
+    /// Checks, after the last record that the entry counts, that nothing follows and that the digest is right.
+    fn check_end(&mut self) -> Result<()> {
+        let entry = &self.placed.entry;
+        if self.at != self.placed.content_end() {
+            let message = format!("a batch goes on after {} records: expected no more, as its entry says", entry.records);
+            return Err(self.located(Error::new(code::RECORD_COUNT, message)));
+        }
+        let found = std::mem::replace(&mut self.hasher, Hasher::new()).finish();
+        if found != entry.digest {
+            let message = format!("the digest of the content: expected {}, found {found}", entry.digest);
+            return Err(self.located(Error::new(code::ENTRY_DIGEST, message)));
+        }
+        Ok(())
     }
 
     fn located(&self, error: Error) -> Error {
