@@ -8,6 +8,7 @@ use prost_reflect::{DynamicMessage, MessageDescriptor};
 
 use super::archive::batches_in;
 use super::indexed::Indexed;
+use crate::digest::Hasher;
 use crate::error::{Error, Result, code};
 use crate::model::StreamInfo;
 use crate::record::{self, Splitter};
@@ -155,6 +156,8 @@ pub struct Records {
     next: u64,
     end: u64,
     next_page: usize,
+    /// The number of the first record of the stream on that page.
+    next_page_first: u64,
     /// Batches of the page at hand, with the number of the first record of each.
     batches: std::vec::IntoIter<(u64, Placed)>,
     batch: Option<Batch>,
@@ -171,6 +174,8 @@ struct Batch {
     /// The tar offset of the next byte to hand to the splitter.
     at: u64,
     chunk: Option<(usize, Arc<Vec<u8>>)>,
+    /// Takes in every chunk that was come to.
+    hasher: Hasher,
 }
 
 impl Records {
@@ -181,6 +186,7 @@ impl Records {
             next: range.start,
             end: range.end,
             next_page: 0,
+            next_page_first: 0,
             batches: Vec::new().into_iter(),
             batch: None,
             record: Vec::new(),
@@ -193,14 +199,16 @@ impl Records {
     /// # Errors
     /// `record.framing`, `record.count`, `limit.record-bytes`, and whatever is wrong with what was read.
     pub fn next_record(&mut self) -> Result<Option<&[u8]>> {
-        if self.next >= self.end || self.failed {
+        if self.failed {
             return Ok(None);
         }
-        match self.advance() {
-            Ok(()) => {
+        let advanced = if self.next < self.end { self.advance().map(|()| true) } else { self.end().map(|()| false) };
+        match advanced {
+            Ok(true) => {
                 self.next += 1;
                 Ok(Some(&self.record))
             }
+            Ok(false) => Ok(None),
             Err(error) => {
                 self.failed = true;
                 Err(error)
@@ -216,6 +224,7 @@ impl Records {
     /// Puts the record with number `next` into `record`.
     fn advance(&mut self) -> Result<()> {
         loop {
+            self.end()?;
             if let Some(batch) = &mut self.batch {
                 let skip = self.next - batch.first > batch.splitter.records();
                 match batch.step(&self.archive, skip, &mut self.record)? {
@@ -227,8 +236,16 @@ impl Records {
             let (first, placed) = self.next_batch()?;
             let at = placed.content_at;
             let splitter = Splitter::new(&self.archive.options.limits);
-            self.batch = Some(Batch { placed, splitter, first, at, chunk: None });
+            self.batch = Some(Batch { placed, splitter, first, at, chunk: None, hasher: Hasher::new() });
         }
+    }
+
+    /// Leaves the batch at hand once all its records were passed: it holds no more, and has its digest.
+    fn end(&mut self) -> Result<()> {
+        if let Some(batch) = self.batch.take_if(|batch| self.next - batch.first == batch.placed.entry.records) {
+            batch.end(&self.archive)?;
+        }
+        Ok(())
     }
 
     fn next_batch(&mut self) -> Result<(u64, Placed)> {
@@ -239,21 +256,16 @@ impl Records {
             let pages = &self.archive.index.pages;
             let wanted = self.next..self.end;
             // Pages without records of the stream, or before those that are wanted, are not read.
-            let mut first: u64 =
-                pages[..self.next_page].iter().map(|page| page.record_counts[self.stream as usize]).sum();
-            let page = (self.next_page..pages.len()).find(|number| {
-                let count = pages[*number].record_counts[self.stream as usize];
-                first += count;
-                count > 0 && first > wanted.start
-            });
-            let number = page.ok_or_else(|| {
-                Error::new(
-                    code::RECORD_COUNT,
-                    format!("record {} is in no batch, though the index counts it", self.next),
-                )
-            })?;
-            self.next_page = number + 1;
-            self.batches = batches_in(&self.archive, number, self.stream, &wanted)?.into_iter();
+            let Some(page) = pages.get(self.next_page) else {
+                let message = format!("record {} is in no batch, though the index counts it", self.next);
+                return Err(Error::new(code::RECORD_COUNT, message));
+            };
+            let (number, first) = (self.next_page, self.next_page_first);
+            self.next_page += 1;
+            self.next_page_first += page.record_counts[self.stream as usize];
+            if self.next_page_first > wanted.start {
+                self.batches = batches_in(&self.archive, number, self.stream, first, &wanted)?.into_iter();
+            }
         }
     }
 }
@@ -270,27 +282,32 @@ impl Batch {
         loop {
             let end = self.placed.content_end();
             if self.at == end {
-                self.splitter.finish().map_err(|e| self.located(e))?;
-                let (found, expected) = (self.splitter.records(), self.placed.entry.records);
-                if found != expected {
-                    let message = format!("a batch of {found} records: expected {expected}, as its entry says");
-                    return Err(self.located(Error::new(code::RECORD_COUNT, message)));
+                let found = std::mem::replace(&mut self.hasher, Hasher::new()).finish();
+                if found != self.placed.entry.digest {
+                    let expected = self.placed.entry.digest;
+                    let message = format!("the digest of the content: expected {expected}, found {found}");
+                    return Err(self.located(Error::new(code::ENTRY_DIGEST, message)));
                 }
+                self.splitter.finish().map_err(|e| self.located(e))?;
+                self.check_count()?;
                 return Ok(Step::End);
             }
             let number = archive.index.frame_at(self.at);
-            let chunk = match &self.chunk {
-                Some((at_hand, chunk)) if *at_hand == number => Arc::clone(chunk),
+            let (chunk, fresh) = match &self.chunk {
+                Some((at_hand, chunk)) if *at_hand == number => (Arc::clone(chunk), false),
                 _ => {
                     let chunk = archive.chunk(number)?;
                     archive.check_member(&self.placed, number, &chunk)?;
                     self.chunk = Some((number, Arc::clone(&chunk)));
-                    chunk
+                    (chunk, true)
                 }
             };
             let start = archive.index.frames[number].tar_offset;
             let from = (self.at - start) as usize;
             let to = (end.min(start + chunk.len() as u64) - start) as usize;
+            if fresh {
+                self.hasher.update(&chunk[from..to]);
+            }
             let mut rest = &chunk[from..to];
             let passed = if skip {
                 self.splitter.skip_record(&mut rest).map(|passed| passed.then_some(Step::Skipped))
@@ -309,6 +326,23 @@ impl Batch {
                 return Ok(step);
             }
         }
+    }
+
+    /// Makes sure that nothing comes after the last record.
+    fn end(mut self, archive: &Indexed) -> Result<()> {
+        match self.step(archive, true, &mut Vec::new())? {
+            Step::End => Ok(()),
+            _ => self.check_count(),
+        }
+    }
+
+    fn check_count(&self) -> Result<()> {
+        let (found, expected) = (self.splitter.records(), self.placed.entry.records);
+        if found != expected {
+            let message = format!("a batch of {found} records: expected {expected}, as its entry says");
+            return Err(self.located(Error::new(code::RECORD_COUNT, message)));
+        }
+        Ok(())
     }
 
     fn located(&self, error: Error) -> Error {
