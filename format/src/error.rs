@@ -69,10 +69,21 @@ impl fmt::Display for ErrorKind {
     }
 }
 
+/// The most bytes of a message.
+const LONGEST: usize = 4096;
+
 impl Error {
-    /// A new error with one of the [codes](crate::error::code).
+    /// A new error with one of the [codes](crate::error::code). Of a message of more than 4 096 bytes, which quotes what an
+    /// archive holds, the rest is left out.
     pub fn new(code: Code, message: impl Into<String>) -> Self {
-        Self(Box::new(Inner { code, message: message.into(), offset: None, entry: None, source: None }))
+        let mut message = message.into();
+        if message.len() > LONGEST {
+            let end = (0..=LONGEST).rev().find(|at| message.is_char_boundary(*at)).unwrap_or_default();
+            message.truncate(end);
+            message.push('…');
+            message.shrink_to_fit();
+        }
+        Self(Box::new(Inner { code, message, offset: None, entry: None, source: None }))
     }
 
     /// An I/O failure; `doing` says what was being done, such as `"reading the archive"`.
@@ -418,6 +429,14 @@ mod tests {
     #[test]
     fn an_error_is_one_pointer() {
         assert_eq!(size_of::<Error>(), size_of::<usize>());
+    }
+
+    #[test]
+    fn a_message_is_no_longer_than_a_screen() {
+        assert_eq!(Error::new(code::IO_READ, "x".repeat(4096)).message().len(), 4096);
+        let cut = Error::new(code::IO_READ, "é".repeat(1 << 20) + "x");
+        assert_eq!(cut.message(), "é".repeat(2048) + "…");
+        assert_eq!(Error::new(code::IO_READ, "x".to_owned() + &"é".repeat(9999)).message().len(), 4095 + 3);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use prost_reflect::MessageDescriptor;
+use prost_reflect::{DescriptorPool, MessageDescriptor};
 
 use crate::digest::{Digest, Hasher};
 use crate::error::{Error, ErrorKind, Result, code};
@@ -69,7 +69,10 @@ struct Verifier<'a> {
     inner: &'a Indexed,
     options: VerifyOptions,
     report: VerifyReport,
-    /// The record types of streams, as far as they were needed; `None` for one that is not acceptable.
+    /// The pools of Schemas, as far as they were needed; `None` for one that is not acceptable. One serves all streams of
+    /// its Schema: thousands of streams may share one of many megabytes.
+    pools: HashMap<u32, Option<DescriptorPool>>,
+    /// The record types of streams likewise.
     types: HashMap<u32, Option<MessageDescriptor>>,
     /// The digest of each stream's batches so far; `None` once a piece was missing.
     streams: Vec<Option<Hasher>>,
@@ -91,7 +94,7 @@ impl<'a> Verifier<'a> {
             records_decoded: 0,
         };
         let streams = inner.index.streams.iter().map(|_| Some(Hasher::new())).collect();
-        Self { archive, inner, options, report, types: HashMap::new(), streams, complete: true }
+        Self { archive, inner, options, report, pools: HashMap::new(), types: HashMap::new(), streams, complete: true }
     }
 
     /// Takes note of what is wrong with the archive; what is wrong with the world is passed on.
@@ -145,7 +148,7 @@ impl<'a> Verifier<'a> {
         let last_payload = first_page - 1;
         for number in (0..frames.len()).filter(|number| frames[*number].decoded == 0) {
             let offset = frames[number].offset;
-            let late = self.inner.index.late_schema_frames.contains(&(number as u32));
+            let late = self.inner.index.late_schema_frames.binary_search(&(number as u32)).is_ok();
             let outcome = self.inner.frame(number).and_then(|frame| {
                 self.report.stored_bytes += frame.len() as u64;
                 if number < v1::OPENING_FRAMES - 1 {
@@ -341,19 +344,29 @@ impl<'a> Verifier<'a> {
             return Ok(known.clone());
         }
         let declaration = &self.inner.index.streams[stream as usize].declaration;
-        let built = self
-            .inner
-            .schema(declaration.schema)
-            .and_then(|body| schema::message(&schema::build_pool(&body.descriptor_set)?, &declaration.type_name));
-        let built = match built {
-            Ok(built) => Some(built),
-            Err(error) => {
-                self.problem(error)?;
-                None
+        let pool = match self.pools.get(&declaration.schema) {
+            Some(pool) => pool.clone(),
+            None => {
+                let body = self.inner.schema(declaration.schema);
+                let pool = self.note(body.and_then(|body| schema::build_pool(&body.descriptor_set)))?;
+                self.pools.insert(declaration.schema, pool.clone());
+                pool
             }
+        };
+        let built = match pool {
+            Some(pool) => self.note(schema::message(&pool, &declaration.type_name))?,
+            None => None,
         };
         self.types.insert(stream, built.clone());
         Ok(built)
+    }
+
+    /// What came out; where that is a problem, takes note of it.
+    fn note<T>(&mut self, outcome: Result<T>) -> Result<Option<T>> {
+        match outcome {
+            Ok(value) => Ok(Some(value)),
+            Err(error) => self.problem(error).map(|()| None),
+        }
     }
 
     fn finish(mut self) -> VerifyReport {

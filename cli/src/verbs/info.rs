@@ -1,6 +1,8 @@
 //! `info`: what an archive is, at a glance.
 
-use prost_reflect::DescriptorPool;
+use std::collections::HashMap;
+
+use prost_reflect::MessageDescriptor;
 use rosettar::model::Annotation;
 use rosettar::{Archive, Result, record, schema};
 use serde_json::{Value, json};
@@ -26,21 +28,30 @@ pub(super) fn run(context: &Context, args: &Info) -> Result<u8> {
 /// The annotations as JSON values; `null` for one whose type no Schema defines, or that does not decode.
 fn annotations(context: &Context, archive: &Archive) -> Vec<Value> {
     let annotations = &archive.facts().manifest.annotations;
-    let schemas = if annotations.is_empty() { 0 } else { archive.facts().schemas };
     let mut decoded = vec![Value::Null; annotations.len()];
-    for number in 0..schemas {
+    // Those whose type was not found so far. Each type of a Schema is looked up here once, and not each annotation in each
+    // Schema: there may be a million of the one and thousands of the other.
+    let mut wanted: HashMap<&str, Vec<usize>> = HashMap::new();
+    for (number, annotation) in annotations.iter().enumerate() {
+        wanted.entry(annotation.type_name()).or_default().push(number);
+    }
+    for number in 0..archive.facts().schemas {
+        if wanted.is_empty() {
+            break;
+        }
         let pool = archive.descriptor_set(number).and_then(schema::build_pool);
         let Ok(pool) = pool else { continue };
-        for (annotation, decoded) in annotations.iter().zip(&mut decoded).filter(|(_, decoded)| decoded.is_null()) {
-            *decoded = decode(context, &pool, annotation).unwrap_or(Value::Null);
+        for descriptor in pool.all_messages().filter(|message| !message.is_map_entry()) {
+            for number in wanted.remove(descriptor.full_name()).unwrap_or_default() {
+                decoded[number] = decode(context, &descriptor, &annotations[number]).unwrap_or(Value::Null);
+            }
         }
     }
     decoded
 }
 
-fn decode(context: &Context, pool: &DescriptorPool, annotation: &Annotation) -> Option<Value> {
-    let descriptor = schema::message(pool, annotation.type_name()).ok()?;
-    let message = record::decode(&descriptor, &annotation.value, &context.limits).ok()?;
+fn decode(context: &Context, descriptor: &MessageDescriptor, annotation: &Annotation) -> Option<Value> {
+    let message = record::decode(descriptor, &annotation.value, &context.limits).ok()?;
     serde_json::from_str(&record::to_json(&message, &record::JsonOptions::new()).ok()?).ok()
 }
 

@@ -3,6 +3,7 @@
 mod archives;
 mod errors;
 mod help;
+mod hostile;
 mod interrupt;
 mod json;
 mod pack;

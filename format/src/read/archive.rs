@@ -167,19 +167,19 @@ impl fmt::Debug for Archive {
     }
 }
 
-/// Of the entries of page `number`, the batches of stream `stream` whose records are in `wanted`; with each, the number
-/// of its first record.
+/// Of the entries of page `number`, whose first record of stream `stream` has the number `first`, the batches of that
+/// stream whose records are in `wanted`; with each, the number of its first record.
 pub(super) fn batches_in(
     inner: &Indexed,
     number: usize,
     stream: u32,
+    mut first: u64,
     wanted: &Range<u64>,
 ) -> Result<Vec<(u64, Placed)>> {
-    let pages = &inner.index.pages[..number];
-    let mut first = pages.iter().map(|page| page.record_counts[stream as usize]).sum::<u64>();
     let mut batches = Vec::new();
     for placed in &inner.page(number)?.entries {
         if placed.entry.kind == EntryKind::Batch && placed.entry.stream == Some(stream) {
+            // The page's batches have as many records as the index says, and those of all pages can be counted.
             let after = first + placed.entry.records;
             if first < wanted.end && after > wanted.start {
                 batches.push((first, placed.clone()));

@@ -156,6 +156,8 @@ pub struct Records {
     next: u64,
     end: u64,
     next_page: usize,
+    /// Records of the stream in the pages before that.
+    before: u64,
     /// Batches of the page at hand, with the number of the first record of each.
     batches: std::vec::IntoIter<(u64, Placed)>,
     batch: Option<Batch>,
@@ -184,6 +186,7 @@ impl Records {
             next: range.start,
             end: range.end,
             next_page: 0,
+            before: 0,
             batches: Vec::new().into_iter(),
             batch: None,
             record: Vec::new(),
@@ -239,24 +242,20 @@ impl Records {
             if let Some(batch) = self.batches.next() {
                 return Ok(batch);
             }
-            let pages = &self.archive.index.pages;
-            let wanted = self.next..self.end;
+            let stream = self.stream as usize;
+            let Some(page) = self.archive.index.pages.get(self.next_page) else {
+                let message = format!("record {} is in no batch, though the index counts it", self.next);
+                return Err(Error::new(code::RECORD_COUNT, message));
+            };
+            let (number, first) = (self.next_page, self.before);
+            self.next_page += 1;
+            // That the sum over all pages does not overflow was found when the index was read.
+            self.before += page.record_counts[stream];
             // Pages without records of the stream, or before those that are wanted, are not read.
-            let mut first: u64 =
-                pages[..self.next_page].iter().map(|page| page.record_counts[self.stream as usize]).sum();
-            let page = (self.next_page..pages.len()).find(|number| {
-                let count = pages[*number].record_counts[self.stream as usize];
-                first += count;
-                count > 0 && first > wanted.start
-            });
-            let number = page.ok_or_else(|| {
-                Error::new(
-                    code::RECORD_COUNT,
-                    format!("record {} is in no batch, though the index counts it", self.next),
-                )
-            })?;
-            self.next_page = number + 1;
-            self.batches = batches_in(&self.archive, number, self.stream, &wanted)?.into_iter();
+            if first < self.before && self.before > self.next {
+                let wanted = self.next..self.end;
+                self.batches = batches_in(&self.archive, number, self.stream, first, &wanted)?.into_iter();
+            }
         }
     }
 }
@@ -323,7 +322,8 @@ impl Batch {
     fn check_end(&mut self) -> Result<()> {
         let entry = &self.placed.entry;
         if self.at != self.placed.content_end() {
-            let message = format!("a batch goes on after {} records: expected no more, as its entry says", entry.records);
+            let message =
+                format!("a batch goes on after {} records: expected no more, as its entry says", entry.records);
             return Err(self.located(Error::new(code::RECORD_COUNT, message)));
         }
         let found = std::mem::replace(&mut self.hasher, Hasher::new()).finish();

@@ -185,9 +185,10 @@ pub(super) fn check_schema_count(count: u64, limits: &Limits) -> Result<()> {
 pub(super) fn check_features(features: &[String], earlier: &[String], known: &[String]) -> Result<()> {
     let named = features.iter().all(|feature| !feature.is_empty());
     if !named || !features.is_sorted_by(|a, b| a < b) || features.iter().any(|feature| earlier.contains(feature)) {
+        let shown = &features[..features.len().min(5)];
         return Err(Error::new(
             code::MANIFEST_FEATURES,
-            format!("required features {features:?}: expected them sorted, each once, none empty"),
+            format!("{} required features {shown:?}: expected them sorted, each once, none empty", features.len()),
         ));
     }
     match features.iter().find(|feature| !known.contains(feature)) {

@@ -102,7 +102,10 @@ impl Page {
                 )
                 .with_entry(entry.path.as_str()));
             };
-            *count = count.saturating_add(entry.records);
+            *count = count.checked_add(entry.records).ok_or_else(|| {
+                Error::new(code::INDEX_PAGES, "the batches of a page have over 2^64 records of a stream in all")
+                    .with_entry(entry.path.as_str())
+            })?;
         }
         if counts != place.record_counts {
             return fault("the record counts", format!("{:?}", place.record_counts), format!("{counts:?}"));

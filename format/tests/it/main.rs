@@ -7,6 +7,7 @@ mod errors;
 mod extract;
 mod flips;
 mod generated;
+mod hostile;
 mod layers;
 mod memory;
 #[cfg(unix)]
