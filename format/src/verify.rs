@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use prost_reflect::{DescriptorPool, MessageDescriptor};
+use prost_reflect::MessageDescriptor;
 
 use crate::digest::{Digest, Hasher};
 use crate::error::{Error, ErrorKind, Result, code};
@@ -13,9 +13,9 @@ use crate::record::{self, Splitter};
 use crate::schema;
 use crate::tar;
 use crate::v1::{self, ContentHasher, PagePlace, Placed, TableCheck};
-use crate::wire::{prefix, section};
+use crate::wire::section;
 
-/// After this many problems the report says that there are more.
+/// After this many problems the report only counts.
 const MOST_PROBLEMS: usize = 1000;
 
 /// What to verify.
@@ -69,15 +69,12 @@ struct Verifier<'a> {
     inner: &'a Indexed,
     options: VerifyOptions,
     report: VerifyReport,
-    /// The pools of Schemas, as far as they were needed; `None` for one that is not acceptable. One serves all streams of
-    /// its Schema: thousands of streams may share one of many megabytes.
-    pools: HashMap<u32, Option<DescriptorPool>>,
     /// The record types of streams likewise.
     types: HashMap<u32, Option<MessageDescriptor>>,
     /// The digest of each stream's batches so far; `None` once a piece was missing.
     streams: Vec<Option<Hasher>>,
-    /// Whether every byte of every entry was there.
-    complete: bool,
+    /// Whether every page of the entry table was there.
+    pages_complete: bool,
 }
 
 impl<'a> Verifier<'a> {
@@ -85,6 +82,7 @@ impl<'a> Verifier<'a> {
         let inner = &*archive.inner;
         let report = VerifyReport {
             problems: Vec::new(),
+            more_problems: 0,
             proven: Vec::new(),
             unproven: Vec::new(),
             stored_bytes: 0,
@@ -94,7 +92,7 @@ impl<'a> Verifier<'a> {
             records_decoded: 0,
         };
         let streams = inner.index.streams.iter().map(|_| Some(Hasher::new())).collect();
-        Self { archive, inner, options, report, pools: HashMap::new(), types: HashMap::new(), streams, complete: true }
+        Self { archive, inner, options, report, types: HashMap::new(), streams, pages_complete: true }
     }
 
     /// Takes note of what is wrong with the archive; what is wrong with the world is passed on.
@@ -102,13 +100,18 @@ impl<'a> Verifier<'a> {
         if matches!(error.kind(), ErrorKind::Io | ErrorKind::Usage) {
             return Err(error);
         }
-        self.complete = false;
         // A damaged page, for one, is met as a frame and again as a page.
         let known = |problem: &Error| {
-            (problem.code(), problem.offset(), problem.entry()) == (error.code(), error.offset(), error.entry())
+            (problem.code(), problem.offset(), problem.entry(), problem.message())
+                == (error.code(), error.offset(), error.entry(), error.message())
         };
-        if self.report.problems.len() < MOST_PROBLEMS && !self.report.problems.iter().any(known) {
+        if self.report.problems.iter().any(known) {
+            return Ok(());
+        }
+        if self.report.problems.len() < MOST_PROBLEMS {
             self.report.problems.push(error);
+        } else {
+            self.report.more_problems += 1;
         }
         Ok(())
     }
@@ -120,7 +123,15 @@ impl<'a> Verifier<'a> {
     /// Every Schema: there, closed, in order, acceptable, and defining what it must.
     fn schemas(&mut self) -> Result<()> {
         for number in 0..self.inner.facts.schemas {
-            let outcome = self.inner.schema(number).and_then(|body| {
+            // What is wrong with a late Schema's section is met again as a fault of the section, and has its place.
+            let body = match self.inner.schema(number) {
+                Ok(body) => body,
+                Err(error) => {
+                    self.problem(error)?;
+                    continue;
+                }
+            };
+            let sound = || -> Result<()> {
                 let set = &body.descriptor_set;
                 schema::check_order(set)?;
                 schema::check(set)?;
@@ -132,11 +143,11 @@ impl<'a> Verifier<'a> {
                 }
                 let types: Vec<&str> = body.streams.iter().map(|stream| &*stream.type_name).collect();
                 schema::closure_of(set, &types).map(drop)
-            });
-            self.check(outcome.map_err(|e| {
-                let message = format!("Schema {number}: {}", e.message());
-                Error::new(e.kept_code(), message).with_offset(e.offset().unwrap_or_default()).with_source(e)
-            }))?;
+            };
+            self.check(
+                sound()
+                    .map_err(|e| Error::new(e.kept_code(), format!("Schema {number}: {}", e.message())).with_source(e)),
+            )?;
         }
         Ok(())
     }
@@ -152,11 +163,8 @@ impl<'a> Verifier<'a> {
             let outcome = self.inner.frame(number).and_then(|frame| {
                 self.report.stored_bytes += frame.len() as u64;
                 if number < v1::OPENING_FRAMES - 1 {
-                    let whole = prefix::encode(v1::MAJOR, frame.last_chunk::<3>().map_or(0, |last| last[0]));
-                    let (empty, header) = whole.split_at(prefix::EMPTY_FRAME_LEN as usize);
-                    // Both were looked at in the file itself; here it is that the index lists them.
-                    let same = frame == if number == 0 { empty } else { header };
-                    return if same { Ok(()) } else { Err(misplaced("no opening frame", offset)) };
+                    // Both were looked at when the archive was opened; here it is that their digests are right.
+                    return Ok(());
                 }
                 let kind = section::parse_head(&frame, offset)?.kind;
                 let expected = match number {
@@ -193,6 +201,12 @@ impl<'a> Verifier<'a> {
                 Err(error) => {
                     self.problem(error)?;
                     table = None;
+                    self.pages_complete = false;
+                    for (stream, records) in self.streams.iter_mut().zip(&place.record_counts) {
+                        if *records > 0 {
+                            *stream = None;
+                        }
+                    }
                     cursor.take(place.tar_end - place.tar_offset, |_, _| Ok(()))?;
                     self.faults(&mut cursor)?;
                     continue;
@@ -225,9 +239,8 @@ impl<'a> Verifier<'a> {
         let mut same = true;
         let mut whole = true;
         cursor.take(header.len() as u64, |piece, len| {
-            match piece {
-                Some(piece) => same &= header[seen..seen + piece.len()] == *piece,
-                None => whole = false,
+            if let Some(piece) = piece {
+                same &= header[seen..seen + piece.len()] == *piece;
             }
             seen += len as usize;
             Ok(())
@@ -305,19 +318,19 @@ impl<'a> Verifier<'a> {
         self.inner.options.monitor.advance(u64::from(tar::END_LEN))
     }
 
-    /// What was computed over everything, where everything was there.
+    /// The digests of whatever was there as a whole, whatever is wrong elsewhere.
     fn digests(&mut self, content: ContentHasher) -> Result<()> {
         for number in 0..self.streams.len() {
             let Some(hasher) = self.streams[number].take() else { continue };
             let stream = &self.inner.index.streams[number];
             let found = hasher.finish();
-            if found != stream.digest && self.complete {
+            if found != stream.digest {
                 let message =
                     format!("the digest of stream {}: expected {}, found {found}", stream.name(), stream.digest);
                 self.problem(Error::new(code::STREAM_DIGEST, message))?;
             }
         }
-        if self.complete {
+        if self.pages_complete {
             let facts = &self.inner.facts;
             let manifest = &facts.manifest;
             let found = content.finish(&facts.streams, &manifest.attributes, &manifest.annotations);
@@ -344,29 +357,19 @@ impl<'a> Verifier<'a> {
             return Ok(known.clone());
         }
         let declaration = &self.inner.index.streams[stream as usize].declaration;
-        let pool = match self.pools.get(&declaration.schema) {
-            Some(pool) => pool.clone(),
-            None => {
-                let body = self.inner.schema(declaration.schema);
-                let pool = self.note(body.and_then(|body| schema::build_pool(&body.descriptor_set)))?;
-                self.pools.insert(declaration.schema, pool.clone());
-                pool
+        let built = self.inner.pool(declaration.schema).and_then(|pool| schema::message(pool, &declaration.type_name));
+        let built = match built {
+            Ok(built) => Some(built),
+            Err(error) => {
+                // What is wrong with a Schema was found before.
+                if !self.report.problems.iter().any(|problem| problem.code() == error.code()) {
+                    self.problem(error)?;
+                }
+                None
             }
-        };
-        let built = match pool {
-            Some(pool) => self.note(schema::message(&pool, &declaration.type_name))?,
-            None => None,
         };
         self.types.insert(stream, built.clone());
         Ok(built)
-    }
-
-    /// What came out; where that is a problem, takes note of it.
-    fn note<T>(&mut self, outcome: Result<T>) -> Result<Option<T>> {
-        match outcome {
-            Ok(value) => Ok(Some(value)),
-            Err(error) => self.problem(error).map(|()| None),
-        }
     }
 
     fn finish(mut self) -> VerifyReport {

@@ -29,6 +29,8 @@ pub type Problem = Error;
 pub struct VerifyReport {
     /// Everything that is wrong, in the order found; empty for a sound archive.
     pub problems: Vec<Problem>,
+    /// How many more there are that `problems` does not list: it holds the first thousand.
+    pub more_problems: u64,
     /// What was proven, a sentence each.
     pub proven: Vec<String>,
     /// What this format or these options cannot prove, a sentence each.

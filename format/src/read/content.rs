@@ -1,5 +1,6 @@
 //! The content of one entry.
 
+use std::fmt;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::sync::Arc;
 
@@ -99,6 +100,12 @@ impl EntryReader {
             return Err(Error::new(code::ENTRY_DIGEST, message).with_entry(self.placed.entry.path.as_str()));
         }
         Ok(())
+    }
+}
+
+impl fmt::Debug for EntryReader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EntryReader").field("entry", self.entry()).field("at", &self.at).finish_non_exhaustive()
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::indexed::Indexed;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, code};
 use crate::parallel::OrderedPool;
 
 /// A place in the tar that only moves forward. Of the frames it was given, each is read, proven and decoded once, ahead
@@ -56,14 +56,14 @@ impl TarCursor {
     /// could not be had.
     ///
     /// # Errors
-    /// What `see` returns. Why a piece could not be had is kept for [`take_faults`](Self::take_faults).
+    /// What `see` returns, and `index.frames` past the last of the frames it was given. Why a piece could not be had is kept for [`take_faults`](Self::take_faults).
     pub(crate) fn take(&mut self, len: u64, mut see: impl FnMut(Option<&[u8]>, u64) -> Result<()>) -> Result<()> {
         let end = self.at + len;
         while self.at < end {
             if self.at >= self.chunk_end && !self.next_chunk() {
-                // Only a cursor over a part of the frames comes here, and it was not to.
-                debug_assert!(false, "a cursor left its frames");
-                return see(None, end - self.at);
+                // Only a cursor over a part of the frames could come here, and it is not to.
+                let message = format!("byte {} of the tar is in none of the frames that are being read", self.at);
+                return Err(Error::new(code::INDEX_FRAMES, message));
             }
             let piece_end = end.min(self.chunk_end);
             let from = (self.at - self.chunk_start) as usize;
@@ -82,10 +82,11 @@ impl TarCursor {
     pub(crate) fn take_whole(&mut self, len: u64, mut see: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
         let mut missing = false;
         let taken = self.take(len, |piece, _| match piece {
-            Some(piece) if !missing => see(piece),
-            _ => {
+            Some(piece) => see(piece),
+            // Whatever is returned, nothing more is decoded; why the piece is missing is told below.
+            None => {
                 missing = true;
-                Ok(())
+                Err(Error::new(code::FRAME_DECODE, "a piece of the tar is missing"))
             }
         });
         match self.faults.pop() {

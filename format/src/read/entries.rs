@@ -1,5 +1,7 @@
 //! Going through the entry table.
 
+use std::fmt;
+
 use super::archive::Archive;
 use crate::error::Result;
 use crate::model::Entry;
@@ -58,6 +60,12 @@ impl Entries {
                 }
             }
         }
+    }
+}
+
+impl fmt::Debug for Entries {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Entries").field("next_entry", &self.next_entry).finish_non_exhaustive()
     }
 }
 

@@ -3,6 +3,8 @@
 
 use std::sync::{Arc, Mutex, OnceLock};
 
+use prost_reflect::DescriptorPool;
+
 use super::cache::Cache;
 use super::options::ReadOptions;
 use crate::digest::Digest;
@@ -10,6 +12,7 @@ use crate::error::{Error, Result, code};
 use crate::frame::{self, Decoder};
 use crate::io::ReadAt;
 use crate::model::Facts;
+use crate::schema;
 use crate::tar;
 use crate::v1::{self, Index, ManifestBody, Page, Placed, SchemaBody};
 use crate::wire::{prefix, section, seek_table};
@@ -49,6 +52,8 @@ pub(crate) struct Indexed {
     pub(crate) options: ReadOptions,
     /// Every Schema, the late ones once they were asked for.
     schemas: Vec<OnceLock<SchemaBody>>,
+    /// The descriptors of each Schema once they were asked for.
+    pools: Vec<OnceLock<DescriptorPool>>,
     pages: Cache<Page>,
     chunks: Cache<Vec<u8>>,
     /// Decoders that are not in use.
@@ -94,12 +99,14 @@ impl Indexed {
         check_schemas(&index, &manifest)?;
         let mut schemas: Vec<OnceLock<SchemaBody>> = manifest.schemas.into_iter().map(OnceLock::from).collect();
         schemas.resize_with(index.schema_count as usize, OnceLock::new);
+        let pools = schemas.iter().map(|_| OnceLock::new()).collect();
         Ok(Self {
             source,
             index,
             facts,
             options,
             schemas,
+            pools,
             pages: Cache::new(PAGES_KEPT),
             chunks: Cache::new(CHUNKS_KEPT),
             decoders: Mutex::new(Vec::new()),
@@ -166,6 +173,16 @@ impl Indexed {
         }
         let schema = self.read_late_schema(number)?;
         Ok(slot.get_or_init(|| schema))
+    }
+
+    /// The descriptors of Schema `number`, built once.
+    pub(crate) fn pool(&self, number: u32) -> Result<&DescriptorPool> {
+        let slot = &self.pools[number as usize];
+        if let Some(pool) = slot.get() {
+            return Ok(pool);
+        }
+        let pool = schema::build_pool(&self.schema(number)?.descriptor_set)?;
+        Ok(slot.get_or_init(|| pool))
     }
 
     /// The digest of the descriptor set of Schema `number`, where it is at hand without reading.
@@ -279,7 +296,12 @@ fn read_tail(source: &dyn ReadAt, size: u64, options: &ReadOptions) -> Result<(I
         return Err(Error::new(code::LIMIT_INDEX_BYTES, message).with_offset(index_at));
     }
     if index_at < tail_at {
-        let mut before = read_range(source, index_at, (tail_at - index_at) as u32)?;
+        let before = u32::try_from(tail_at - index_at).map_err(|_| {
+            let message =
+                format!("an index of {stored} bytes and a table of {table_len}: more than can be read at once");
+            Error::new(code::LIMIT_INDEX_BYTES, message).with_offset(index_at)
+        })?;
+        let mut before = read_range(source, index_at, before)?;
         before.append(&mut tail);
         tail = before;
     } else {

@@ -1,5 +1,6 @@
 //! The records of one stream.
 
+use std::fmt;
 use std::marker::PhantomData;
 use std::ops::{Bound, Range, RangeBounds};
 use std::sync::Arc;
@@ -70,13 +71,12 @@ impl Stream {
         Ok(&self.archive.schema(self.info().declaration.schema)?.descriptor_set)
     }
 
-    /// The descriptor of its record type, found acceptable and built anew at each call.
+    /// The descriptor of its record type, found acceptable.
     ///
     /// # Errors
     /// `schema.*`, and as [`descriptor_set`](Self::descriptor_set).
     pub fn descriptor(&self) -> Result<MessageDescriptor> {
-        let pool = schema::build_pool(self.descriptor_set()?)?;
-        schema::message(&pool, self.info().type_name())
+        schema::message(self.archive.pool(self.info().declaration.schema)?, self.info().type_name())
     }
 
     /// Record `number`, serialized.
@@ -89,6 +89,15 @@ impl Stream {
             Some(record) => Ok(record.to_vec()),
             None => Err(no_such_record(number, self.len())),
         }
+    }
+
+    /// Record `number`, decoded by the stream's own schema.
+    ///
+    /// # Errors
+    /// As [`record`](Self::record) and [`messages`](Self::messages).
+    pub fn message(&self, number: u64) -> Result<DynamicMessage> {
+        let mut messages = self.messages(number..number.saturating_add(1))?;
+        messages.next().unwrap_or_else(|| Err(no_such_record(number, self.len())))
     }
 
     /// The records with these numbers, serialized. What lies before is not decoded, but for the chunk that the first is
@@ -373,6 +382,24 @@ impl<M> Iterator for Messages<M> {
             })),
             Err(error) => Some(Err(error)),
         }
+    }
+}
+
+impl fmt::Debug for Stream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Stream").field("info", self.info()).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Records {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Records").field("next", &self.next).field("end", &self.end).finish_non_exhaustive()
+    }
+}
+
+impl<M> fmt::Debug for Messages<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Messages").field("records", &self.records).finish_non_exhaustive()
     }
 }
 

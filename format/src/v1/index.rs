@@ -331,6 +331,10 @@ fn stream_list(
     schemas: u32,
     limits: &Limits,
 ) -> Result<Vec<StreamInfo>> {
+    if streams.len() as u64 > limits.streams {
+        let message = format!("{} streams exceed the limit streams of {}", streams.len(), limits.streams);
+        return Err(fault(code::LIMIT_STREAMS, message));
+    }
     let mut list: Vec<StreamInfo> = Vec::with_capacity(streams.len());
     for (stream, digest) in streams.into_iter().zip(digests) {
         check_type_name(&stream.r#type)?;

@@ -68,7 +68,7 @@ impl Page {
             return Err(columns(format!("a page of more than {MAX_ENTRIES} entries")));
         }
         let message = proto::EntryPage::decode(bytes).map_err(|e| malformed().with_source(e))?;
-        let entries = Columns::new(message, place.entry_count as usize)?.entries(place.tar_offset, limits)?;
+        let entries = Columns::new(message, place.entry_count as usize)?.entries(place, limits)?;
         let page = Self { first_entry: place.first_entry, entries };
         page.check_place(place)?;
         Ok(page)
@@ -95,13 +95,8 @@ impl Page {
         let mut counts = vec![0u64; place.record_counts.len()];
         for Placed { entry, .. } in &self.entries {
             let Some(stream) = entry.stream else { continue };
-            let Some(count) = counts.get_mut(stream as usize) else {
-                return Err(Error::new(
-                    code::ENTRIES_RESERVED,
-                    format!("a batch of stream {stream}: expected less than {}", place.record_counts.len()),
-                )
-                .with_entry(entry.path.as_str()));
-            };
+            // Every stream's number was checked with its entry.
+            let count = &mut counts[stream as usize];
             *count = count.checked_add(entry.records).ok_or_else(|| {
                 Error::new(code::INDEX_PAGES, "the batches of a page have over 2^64 records of a stream in all")
                     .with_entry(entry.path.as_str())
@@ -164,7 +159,7 @@ impl Columns {
         Ok(Self { message, kinds })
     }
 
-    fn entries(self, tar_offset: u64, limits: &Limits) -> Result<Vec<Placed>> {
+    fn entries(self, place: &PagePlace, limits: &Limits) -> Result<Vec<Placed>> {
         let Self { message, kinds } = self;
         let mut targets = message.targets.into_iter();
         let mut digests = message.digests.chunks_exact(Digest::LEN);
@@ -172,7 +167,8 @@ impl Columns {
         let numbers =
             message.sizes.into_iter().zip(message.modes).zip(message.mtimes.into_iter().zip(message.nanoseconds));
         let mut placed = Vec::with_capacity(kinds.len());
-        let mut at = tar_offset;
+        let mut at = place.tar_offset;
+        let streams = place.record_counts.len();
         for ((path, kind), ((size, mode), (seconds, nanoseconds))) in message.paths.into_iter().zip(kinds).zip(numbers)
         {
             let path = EntryPath::with_limits(path, limits)?;
@@ -192,6 +188,10 @@ impl Columns {
             }
             check_values(&entry)?;
             check_reserved(&entry)?;
+            if let Some(stream) = entry.stream.filter(|stream| *stream as usize >= streams) {
+                let message = format!("a batch of stream {stream}: expected less than {streams}");
+                return Err(Error::new(code::ENTRIES_RESERVED, message).with_entry(entry.path.as_str()));
+            }
             let content_at = at.checked_add(tar::header_len(&entry));
             let end = tar::member_len(&entry).and_then(|len| at.checked_add(len));
             let (Some(content_at), Some(end)) = (content_at, end) else {

@@ -24,3 +24,20 @@ fn a_batch_yields_no_more_than_it_counts() {
     let (found, fault) = records("record-count");
     assert_eq!((found.len(), fault), (1, Some("record.count")));
 }
+
+#[test]
+fn one_message_is_read() {
+    let mut file = Vec::new();
+    let mut writer = rosettar::WriteOptions::new().write_to(&mut file).unwrap();
+    let id = writer.declare("events", support::event_type()).unwrap();
+    for number in 0..3 {
+        writer.append(id, &support::event(number)).unwrap();
+    }
+    writer.finish().unwrap();
+    let archive = support::open(&file).unwrap();
+    let events = archive.stream("events").unwrap();
+    let message = events.message(2).unwrap();
+    assert_eq!(message.get_field_by_name("name").unwrap().as_str(), Some("event 2"));
+    assert_eq!(events.message(3).unwrap_err().code(), "usage.no-such-record");
+    assert!(format!("{events:?} {:?} {:?}", archive.entries(), events.messages(..).unwrap()).contains("events"));
+}
