@@ -84,6 +84,9 @@ fn print(
     for problem in problems {
         line(out, format_args!("  problem: {}", escape(&problem.to_string())))?;
     }
+    if report.more_problems > 0 {
+        line(out, format_args!("  and {} more", counted(report.more_problems, "problem", "problems")))?;
+    }
     if !context.quiet {
         report.proven.iter().try_for_each(|text| line(out, format_args!("  proven: {}", escape(text))))?;
         report.unproven.iter().try_for_each(|text| line(out, format_args!("  not proven: {}", escape(text))))?;
