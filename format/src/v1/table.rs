@@ -1,7 +1,7 @@
 //! What only the whole entry table shows: paths that collide, the order of reserved members, totals (FORMAT.md,
 //! "Entries and paths", "Reserved members", "Index").
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use super::{Index, Placed};
 use crate::digest::Digest;
@@ -16,6 +16,8 @@ type PathId = [u8; 16];
 pub(crate) struct TableCheck {
     paths: PathCheck,
     streams: Vec<StreamState>,
+    /// The number of the stream of each name.
+    stream_numbers: HashMap<String, usize>,
     /// The digest of each Schema's descriptor set, where the caller knows it.
     schemas: Vec<Option<Digest>>,
     /// Where in the tar the late Schemas' sections stand.
@@ -38,8 +40,10 @@ impl TableCheck {
     pub(crate) fn new(index: &Index, schemas: Vec<Option<Digest>>) -> Self {
         let late_at = index.late_schema_frames.iter().map(|frame| index.frames[*frame as usize].tar_offset).collect();
         let streams = index.streams.iter().map(|stream| StreamState::new(&stream.declaration)).collect();
+        let names = index.streams.iter().map(|stream| stream.name().to_owned());
         Self {
             paths: PathCheck::default(),
+            stream_numbers: names.zip(0..).collect(),
             streams,
             schemas,
             late_at,
@@ -99,9 +103,10 @@ impl TableCheck {
             }
             Some(Reserved::Stream(name)) => {
                 let schemas_seen = self.schemas_seen;
-                let Some(stream) = self.streams.iter_mut().find(|stream| stream.name == name) else {
+                let Some(&number) = self.stream_numbers.get(&*name) else {
                     return fault("no stream of this name is declared".into());
                 };
+                let stream = &mut self.streams[number];
                 if stream.schema >= schemas_seen {
                     return fault(format!("expected the descriptor set of Schema {} before it", stream.schema));
                 }
