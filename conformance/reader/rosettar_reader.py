@@ -797,6 +797,8 @@ class Archive:
         body = section_body(section, b"MANI")
         require(section[16:48] == self.index.manifest_digest, "index.manifest", "the index is of another manifest")
         self.manifest = manifest = decode(MANIFEST, body, "manifest.protobuf")
+        in_range = 0 <= manifest.created.nanos < 1_000_000_000
+        require(in_range, "manifest.protobuf", "the nanoseconds of `created` are out of range")
         check_features(manifest.required_features, self.index.late_features)
         check_attributes(manifest.attributes)
         check_attributes(self.index.late_attributes, manifest.attributes)

@@ -225,7 +225,7 @@ codes! {
     ENVELOPE_TRUNCATED = Malformed "envelope.truncated";
     /// A Rosettar archive of another major version.
     ENVELOPE_UNSUPPORTED_VERSION = Unsupported "envelope.unsupported-version";
-    /// Reserved bits of the header or of a section head are not zero.
+    /// Reserved bytes of the header are not zero.
     ENVELOPE_RESERVED = Malformed "envelope.reserved";
     /// A section's skippable frame or head is not as it must be.
     SECTION_HEAD = Malformed "section.head";

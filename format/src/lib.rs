@@ -29,6 +29,7 @@ pub use dispatch::{open, open_path};
 pub use error::{Error, ErrorKind, Result};
 pub use extract::{ExtractOptions, ExtractReport};
 pub use limits::Limits;
+pub use model::{Annotation, Entry, EntryKind, Facts, Manifest, Mtime, StreamInfo, Summary, Totals, VerifyReport};
 pub use monitor::Monitor;
 pub use path::EntryPath;
 pub use read::{Archive, ReadOptions};

@@ -5,18 +5,21 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread::JoinHandle;
 
-/// A bounded pool: the caller submits jobs and takes results in the same order. With one thread the caller's own does
-/// the work, when it submits.
+/// The most threads that a pool starts, whatever it is told: with more, the caller cannot keep up.
+const MOST_THREADS: usize = 64;
+
+/// A bounded pool: the caller submits jobs and takes results in the same order. Threads are started as jobs come. With
+/// one thread, or where the system gives none, the caller's own does the work, when it submits.
 pub(crate) struct OrderedPool<J, R> {
     results: VecDeque<Receiver<R>>,
-    workers: Workers<J, R>,
-    capacity: usize,
+    threads: usize,
+    worker: Box<dyn Fn() -> Work<J, R> + Send>,
+    own: Option<Work<J, R>>,
+    queue: Arc<Queue<J, R>>,
+    handles: Vec<JoinHandle<()>>,
 }
 
-enum Workers<J, R> {
-    Inline(Box<dyn FnMut(J) -> R + Send>),
-    Threads { queue: Arc<Queue<J, R>>, handles: Vec<JoinHandle<()>> },
-}
+type Work<J, R> = Box<dyn FnMut(J) -> R + Send>;
 
 struct Queue<J, R> {
     state: Mutex<QueueState<J, R>>,
@@ -25,52 +28,70 @@ struct Queue<J, R> {
 
 struct QueueState<J, R> {
     jobs: VecDeque<(J, SyncSender<R>)>,
+    /// Threads that wait for a job.
+    idle: usize,
     closed: bool,
 }
 
 impl<J: Send + 'static, R: Send + 'static> OrderedPool<J, R> {
-    /// A pool of `threads` threads, each of which works with what `worker` makes for it.
-    pub(crate) fn new<W>(threads: usize, worker: impl Fn() -> W) -> Self
+    /// A pool of up to `threads` threads, each of which works with what `worker` makes for it.
+    pub(crate) fn new<W>(threads: usize, worker: impl Fn() -> W + Send + 'static) -> Self
     where
         W: FnMut(J) -> R + Send + 'static,
     {
-        let workers = if threads <= 1 {
-            Workers::Inline(Box::new(worker()))
-        } else {
-            let state = Mutex::new(QueueState { jobs: VecDeque::new(), closed: false });
-            let queue = Arc::new(Queue { state, changed: Condvar::new() });
-            let spawn = |_| {
-                let (queue, mut work) = (Arc::clone(&queue), worker());
-                std::thread::spawn(move || {
-                    while let Some((job, sender)) = queue.next() {
-                        // The receiver is gone only when the pool is being dropped.
-                        let _ = sender.send(work(job));
-                    }
-                })
-            };
-            let handles = (0..threads).map(spawn).collect();
-            Workers::Threads { queue, handles }
-        };
-        // Each thread has one job at hand and one waiting, so that none idles while the caller is busy.
-        Self { results: VecDeque::new(), workers, capacity: if threads <= 1 { 1 } else { 2 * threads } }
+        let state = Mutex::new(QueueState { jobs: VecDeque::new(), idle: 0, closed: false });
+        Self {
+            results: VecDeque::new(),
+            threads: threads.clamp(1, MOST_THREADS),
+            worker: Box::new(move || Box::new(worker())),
+            own: None,
+            queue: Arc::new(Queue { state, changed: Condvar::new() }),
+            handles: Vec::new(),
+        }
+    }
+
+    /// How many jobs the pool takes before a result has to be taken: each thread has one at hand and one waiting, so that
+    /// none idles while the caller is busy.
+    fn capacity(&self) -> usize {
+        if self.threads == 1 { 1 } else { 2 * self.threads }
     }
 
     /// Whether as many jobs are under way as the pool takes; the caller should take a result before it submits more.
     pub(crate) fn is_full(&self) -> bool {
-        self.results.len() >= self.capacity
+        self.results.len() >= self.capacity()
     }
 
     /// Gives a job to the pool.
     pub(crate) fn submit(&mut self, job: J) {
         let (sender, receiver) = sync_channel(1);
-        match &mut self.workers {
-            Workers::Inline(work) => sender.send(work(job)).expect("the receiver is at hand"),
-            Workers::Threads { queue, .. } => {
-                queue.state.lock().expect("no worker panics with the lock").jobs.push_back((job, sender));
-                queue.changed.notify_one();
-            }
-        }
         self.results.push_back(receiver);
+        if self.threads > 1 && self.has_thread_for_a_job() {
+            self.queue.state.lock().expect("no worker panics with the lock").jobs.push_back((job, sender));
+            self.queue.changed.notify_one();
+        } else {
+            let work = self.own.get_or_insert_with(|| (self.worker)());
+            sender.send(work(job)).expect("the receiver is at hand");
+        }
+    }
+
+    /// Starts a thread if all are busy and there may be more; whether there is any.
+    fn has_thread_for_a_job(&mut self) -> bool {
+        let idle = {
+            let state = self.queue.state.lock().expect("no worker panics with the lock");
+            state.idle > state.jobs.len()
+        };
+        if !idle && self.handles.len() < self.threads {
+            let (queue, mut work) = (Arc::clone(&self.queue), (self.worker)());
+            let run = move || {
+                while let Some((job, sender)) = queue.next() {
+                    // The receiver is gone only when the pool is being dropped.
+                    let _ = sender.send(work(job));
+                }
+            };
+            // Where the system gives no more threads, those that there are do the work.
+            self.handles.extend(std::thread::Builder::new().spawn(run));
+        }
+        !self.handles.is_empty()
     }
 
     /// The result of the oldest job whose result was not taken yet; waits for it. `None` when there is none.
@@ -92,23 +113,23 @@ impl<J, R> Queue<J, R> {
             if let Some(job) = state.jobs.pop_front() {
                 return Some(job);
             }
+            state.idle += 1;
             state = self.changed.wait(state).ok()?;
+            state.idle -= 1;
         }
     }
 }
 
 impl<J, R> Drop for OrderedPool<J, R> {
     fn drop(&mut self) {
-        if let Workers::Threads { queue, handles } = &mut self.workers {
-            if let Ok(mut state) = queue.state.lock() {
-                state.closed = true;
-                state.jobs.clear();
-            }
-            queue.changed.notify_all();
-            for handle in handles.drain(..) {
-                // A worker's panic was already passed on by `take`, or concerns a result that nobody waits for.
-                let _ = handle.join();
-            }
+        if let Ok(mut state) = self.queue.state.lock() {
+            state.closed = true;
+            state.jobs.clear();
+        }
+        self.queue.changed.notify_all();
+        for handle in self.handles.drain(..) {
+            // A worker's panic was already passed on by `take`, or concerns a result that nobody waits for.
+            let _ = handle.join();
         }
     }
 }

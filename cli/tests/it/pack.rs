@@ -206,7 +206,7 @@ fn options_that_do_not_go_together() {
         (&["t", "--level", "99"], "level"),
         (&["t", "--threads", "0"], "1 to 1024"),
         (&["t", "--created", "soon"], "2013-01-01T05:00:00Z"),
-        (&["t", "--exclude", "a[b"], "exclude"),
+        (&["t", "--exclude", "a[b"], "pattern \"a[b\""),
         (&["t", "--limit", "entries=2"], "limit.entries"),
         (&["t", "--limit", "entries"], "NAME=VALUE"),
         (&["t", "--limit", "nope=1"], "decoded-bytes"),

@@ -118,6 +118,17 @@ impl AtomicFile {
         Ok(Self { file, shown: path.to_owned(), pending: Some(pending), failed: false })
     }
 
+    /// Device and inode of the temporary file, and of the file that it is to replace.
+    pub(crate) fn identities(&self) -> Vec<(u64, u64)> {
+        let Some(pending) = &self.pending else { return Vec::new() };
+        let names = [&pending.temporary, &pending.name];
+        names
+            .into_iter()
+            .filter_map(|name| pending.directory.stat(name).ok())
+            .map(|stat| (stat.dev, stat.ino))
+            .collect()
+    }
+
     /// Whether the target is written in place, because it is no regular file: what was written is already out.
     pub fn is_direct(&self) -> bool {
         self.pending.is_none()

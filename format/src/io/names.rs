@@ -3,7 +3,7 @@
 /// Why Windows cannot hold a file called `name`, one component of a path; `None` where it can.
 ///
 /// The reason completes a sentence such as "the name `aux.txt` …". Elsewhere such names are plain ones: packing warns
-/// about them, and extraction refuses them on Windows or when asked for portable names.
+/// about them, and extraction refuses them on Windows.
 pub fn unportable(name: &str) -> Option<&'static str> {
     if name.contains('\\') {
         return Some("has a backslash, which Windows takes for a separator");

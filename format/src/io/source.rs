@@ -73,7 +73,7 @@ impl ReadAt for File {
         } else {
             Err(io::Error::new(
                 ErrorKind::Unsupported,
-                "expected a regular file, found a pipe or device; read it as a stream or spool it first",
+                "expected a regular file, found a pipe or device; copy it to a file first",
             ))
         }
     }

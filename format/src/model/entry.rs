@@ -55,6 +55,11 @@ pub struct Mtime {
 }
 
 impl Mtime {
+    /// Whether the nanoseconds are less than a second.
+    pub(crate) fn is_valid(self) -> bool {
+        self.nanoseconds < 1_000_000_000
+    }
+
     /// A time in whole seconds.
     pub fn from_seconds(seconds: i64) -> Self {
         Self { seconds, nanoseconds: 0 }

@@ -37,8 +37,15 @@ impl EntryPath {
     /// # Errors
     /// As [`new`](Self::new).
     pub fn with_limits(path: impl Into<String>, limits: &Limits) -> Result<Self> {
-        let path = path.into();
-        check_text("path", &path, limits)?;
+        let path = Self(path.into());
+        path.check(limits)?;
+        Ok(path)
+    }
+
+    /// Holds the path against other limits than those it was made with.
+    pub(crate) fn check(&self, limits: &Limits) -> Result<()> {
+        let path = self.0.as_str();
+        check_text("path", path, limits)?;
         let mut depth = 0;
         for component in path.split('/') {
             depth += 1;
@@ -54,19 +61,19 @@ impl EntryPath {
                             component.len(),
                             "component-bytes",
                             limits.component_bytes,
-                            &path,
+                            path,
                         ));
                     }
                     continue;
                 }
             };
-            return Err(invalid("path", &path, fault));
+            return Err(invalid("path", path, fault));
         }
         if depth > limits.path_depth {
             let message = format!("path of {depth} components exceeds the limit path-depth of {}", limits.path_depth);
             return Err(Error::new(code::LIMIT_PATH_DEPTH, message).with_entry(path));
         }
-        Ok(Self(path))
+        Ok(())
     }
 
     /// The path as text.
@@ -114,9 +121,14 @@ impl LinkTarget {
     /// # Errors
     /// `path.invalid` or `limit.path-bytes`.
     pub fn with_limits(target: impl Into<String>, limits: &Limits) -> Result<Self> {
-        let target = target.into();
-        check_text("link target", &target, limits)?;
-        Ok(Self(target))
+        let target = Self(target.into());
+        target.check(limits)?;
+        Ok(target)
+    }
+
+    /// Holds the target against other limits than those it was made with.
+    pub(crate) fn check(&self, limits: &Limits) -> Result<()> {
+        check_text("link target", &self.0, limits)
     }
 
     /// The target as text.

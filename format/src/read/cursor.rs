@@ -28,8 +28,9 @@ pub(crate) struct TarCursor {
 impl TarCursor {
     /// A cursor that will pass over these payload frames, in order.
     pub(crate) fn new(archive: &Arc<Indexed>, frames: impl IntoIterator<Item = usize>) -> Self {
-        let pool = OrderedPool::new(archive.options.threads, || {
-            let archive = Arc::clone(archive);
+        let shared = Arc::clone(archive);
+        let pool = OrderedPool::new(archive.options.threads, move || {
+            let archive = Arc::clone(&shared);
             move |number| archive.decode_chunk(number)
         });
         Self {

@@ -156,8 +156,8 @@ pub struct Records {
     next: u64,
     end: u64,
     next_page: usize,
-    /// The number of the first record of the stream on that page.
-    next_page_first: u64,
+    /// Records of the stream in the pages before that.
+    before: u64,
     /// Batches of the page at hand, with the number of the first record of each.
     batches: std::vec::IntoIter<(u64, Placed)>,
     batch: Option<Batch>,
@@ -169,13 +169,13 @@ pub struct Records {
 struct Batch {
     placed: Placed,
     splitter: Splitter,
+    /// What went by so far: a batch is always passed over from its first byte.
+    hasher: Hasher,
     /// The number of the batch's first record.
     first: u64,
     /// The tar offset of the next byte to hand to the splitter.
     at: u64,
     chunk: Option<(usize, Arc<Vec<u8>>)>,
-    /// Takes in every chunk that was come to.
-    hasher: Hasher,
 }
 
 impl Records {
@@ -186,7 +186,7 @@ impl Records {
             next: range.start,
             end: range.end,
             next_page: 0,
-            next_page_first: 0,
+            before: 0,
             batches: Vec::new().into_iter(),
             batch: None,
             record: Vec::new(),
@@ -197,18 +197,16 @@ impl Records {
     /// The next record; `None` after the last. After an error there is none.
     ///
     /// # Errors
-    /// `record.framing`, `record.count`, `limit.record-bytes`, and whatever is wrong with what was read.
+    /// `record.framing`, `record.count`, `limit.record-bytes`, `entry.digest` before the last record of a batch, and whatever is wrong with what was read.
     pub fn next_record(&mut self) -> Result<Option<&[u8]>> {
-        if self.failed {
+        if self.next >= self.end || self.failed {
             return Ok(None);
         }
-        let advanced = if self.next < self.end { self.advance().map(|()| true) } else { self.end().map(|()| false) };
-        match advanced {
-            Ok(true) => {
+        match self.advance() {
+            Ok(()) => {
                 self.next += 1;
                 Ok(Some(&self.record))
             }
-            Ok(false) => Ok(None),
             Err(error) => {
                 self.failed = true;
                 Err(error)
@@ -224,7 +222,6 @@ impl Records {
     /// Puts the record with number `next` into `record`.
     fn advance(&mut self) -> Result<()> {
         loop {
-            self.end()?;
             if let Some(batch) = &mut self.batch {
                 let skip = self.next - batch.first > batch.splitter.records();
                 match batch.step(&self.archive, skip, &mut self.record)? {
@@ -236,16 +233,8 @@ impl Records {
             let (first, placed) = self.next_batch()?;
             let at = placed.content_at;
             let splitter = Splitter::new(&self.archive.options.limits);
-            self.batch = Some(Batch { placed, splitter, first, at, chunk: None, hasher: Hasher::new() });
+            self.batch = Some(Batch { placed, splitter, hasher: Hasher::new(), first, at, chunk: None });
         }
-    }
-
-    /// Leaves the batch at hand once all its records were passed: it holds no more, and has its digest.
-    fn end(&mut self) -> Result<()> {
-        if let Some(batch) = self.batch.take_if(|batch| self.next - batch.first == batch.placed.entry.records) {
-            batch.end(&self.archive)?;
-        }
-        Ok(())
     }
 
     fn next_batch(&mut self) -> Result<(u64, Placed)> {
@@ -253,17 +242,18 @@ impl Records {
             if let Some(batch) = self.batches.next() {
                 return Ok(batch);
             }
-            let pages = &self.archive.index.pages;
-            let wanted = self.next..self.end;
-            // Pages without records of the stream, or before those that are wanted, are not read.
-            let Some(page) = pages.get(self.next_page) else {
+            let stream = self.stream as usize;
+            let Some(page) = self.archive.index.pages.get(self.next_page) else {
                 let message = format!("record {} is in no batch, though the index counts it", self.next);
                 return Err(Error::new(code::RECORD_COUNT, message));
             };
-            let (number, first) = (self.next_page, self.next_page_first);
+            let (number, first) = (self.next_page, self.before);
             self.next_page += 1;
-            self.next_page_first += page.record_counts[self.stream as usize];
-            if self.next_page_first > wanted.start {
+            // That the sum over all pages does not overflow was found when the index was read.
+            self.before += page.record_counts[stream];
+            // Pages without records of the stream, or before those that are wanted, are not read.
+            if first < self.before && self.before > self.next {
+                let wanted = self.next..self.end;
                 self.batches = batches_in(&self.archive, number, self.stream, first, &wanted)?.into_iter();
             }
         }
@@ -277,37 +267,33 @@ enum Step {
 }
 
 impl Batch {
-    /// Passes over one record, which is put into `record` unless it is to be skipped.
+    /// Passes over one record, which is put into `record` unless it is to be skipped. Before the last that the entry
+    /// counts is yielded, the batch is found to end with it and to have the entry's digest.
     fn step(&mut self, archive: &Indexed, skip: bool, record: &mut Vec<u8>) -> Result<Step> {
+        let (end, expected) = (self.placed.content_end(), self.placed.entry.records);
+        if self.splitter.records() >= expected {
+            return Ok(Step::End);
+        }
         loop {
-            let end = self.placed.content_end();
             if self.at == end {
-                let found = std::mem::replace(&mut self.hasher, Hasher::new()).finish();
-                if found != self.placed.entry.digest {
-                    let expected = self.placed.entry.digest;
-                    let message = format!("the digest of the content: expected {expected}, found {found}");
-                    return Err(self.located(Error::new(code::ENTRY_DIGEST, message)));
-                }
                 self.splitter.finish().map_err(|e| self.located(e))?;
-                self.check_count()?;
-                return Ok(Step::End);
+                let found = self.splitter.records();
+                let message = format!("a batch of {found} records: expected {expected}, as its entry says");
+                return Err(self.located(Error::new(code::RECORD_COUNT, message)));
             }
             let number = archive.index.frame_at(self.at);
-            let (chunk, fresh) = match &self.chunk {
-                Some((at_hand, chunk)) if *at_hand == number => (Arc::clone(chunk), false),
+            let chunk = match &self.chunk {
+                Some((at_hand, chunk)) if *at_hand == number => Arc::clone(chunk),
                 _ => {
                     let chunk = archive.chunk(number)?;
                     archive.check_member(&self.placed, number, &chunk)?;
                     self.chunk = Some((number, Arc::clone(&chunk)));
-                    (chunk, true)
+                    chunk
                 }
             };
             let start = archive.index.frames[number].tar_offset;
             let from = (self.at - start) as usize;
             let to = (end.min(start + chunk.len() as u64) - start) as usize;
-            if fresh {
-                self.hasher.update(&chunk[from..to]);
-            }
             let mut rest = &chunk[from..to];
             let passed = if skip {
                 self.splitter.skip_record(&mut rest).map(|passed| passed.then_some(Step::Skipped))
@@ -321,26 +307,29 @@ impl Batch {
                 })
             };
             let passed = passed.map_err(|e| self.located(e))?;
+            self.hasher.update(&chunk[from..to - rest.len()]);
             self.at = start + (to - rest.len()) as u64;
             if let Some(step) = passed {
+                if self.splitter.records() == expected {
+                    self.check_end()?;
+                }
                 return Ok(step);
             }
         }
     }
 
-    /// Makes sure that nothing comes after the last record.
-    fn end(mut self, archive: &Indexed) -> Result<()> {
-        match self.step(archive, true, &mut Vec::new())? {
-            Step::End => Ok(()),
-            _ => self.check_count(),
-        }
-    }
-
-    fn check_count(&self) -> Result<()> {
-        let (found, expected) = (self.splitter.records(), self.placed.entry.records);
-        if found != expected {
-            let message = format!("a batch of {found} records: expected {expected}, as its entry says");
+    /// Checks, after the last record that the entry counts, that nothing follows and that the digest is right.
+    fn check_end(&mut self) -> Result<()> {
+        let entry = &self.placed.entry;
+        if self.at != self.placed.content_end() {
+            let message =
+                format!("a batch goes on after {} records: expected no more, as its entry says", entry.records);
             return Err(self.located(Error::new(code::RECORD_COUNT, message)));
+        }
+        let found = std::mem::replace(&mut self.hasher, Hasher::new()).finish();
+        if found != entry.digest {
+            let message = format!("the digest of the content: expected {}, found {found}", entry.digest);
+            return Err(self.located(Error::new(code::ENTRY_DIGEST, message)));
         }
         Ok(())
     }

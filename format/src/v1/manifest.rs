@@ -46,6 +46,13 @@ impl ManifestBody {
     pub(crate) fn decode(body: &[u8], limits: &Limits, known_features: &[String]) -> Result<Self> {
         check_size(body, limits)?;
         let message: proto::Manifest = decode(body, &MANIFEST, "the manifest is no rosettar.v1.Manifest")?;
+        let created = message
+            .created
+            .map(|time| Mtime { seconds: time.seconds, nanoseconds: u32::try_from(time.nanos).unwrap_or(u32::MAX) });
+        if created.is_some_and(|created| !created.is_valid()) {
+            let message = "the time of creation has nanoseconds out of range: expected 0 to 999999999";
+            return Err(Error::new(code::MANIFEST_PROTOBUF, message));
+        }
         check_features(&message.required_features, &[], known_features)?;
         let mut attributes = BTreeMap::new();
         add_attributes(&mut attributes, message.attributes)?;
@@ -61,10 +68,7 @@ impl ManifestBody {
         check_streams(schemas.iter().flat_map(|schema| &schema.streams), limits)?;
         let facts = Manifest {
             producer: message.producer,
-            created: message.created.map(|time| Mtime {
-                seconds: time.seconds,
-                nanoseconds: u32::try_from(time.nanos).unwrap_or_default(),
-            }),
+            created,
             attributes,
             annotations: message.annotations.into_iter().map(from_any).collect(),
             required_features: message.required_features,

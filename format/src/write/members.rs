@@ -8,6 +8,7 @@ use super::writer::Writer;
 use crate::digest::{Digest, Hasher};
 use crate::error::{Error, Result, code};
 use crate::frame::MAX_DECODED;
+use crate::limits::Limits;
 use crate::model::{Entry, EntryKind};
 use crate::path::{batch_path, is_reserved, schema_path, stream_path};
 use crate::record;
@@ -42,6 +43,7 @@ impl Writer<'_> {
             let message = "the directory .rosettar is reserved for the archive itself: expected another path";
             return Err(Error::new(code::PATH_RESERVED, message).with_entry(entry.path.as_str()));
         }
+        check_entry(&entry, &self.options.limits)?;
         self.paths.entry(&entry)?;
         self.start()?;
         self.guarded(|writer| writer.write_member(entry, content))
@@ -50,21 +52,36 @@ impl Writer<'_> {
     /// Appends a record of `len` bytes, which `put` writes, to the batch of a stream.
     pub(super) fn append_with(&mut self, stream: StreamId, len: usize, put: impl FnOnce(&mut Vec<u8>)) -> Result<()> {
         self.check_usable()?;
+        let stream = self.index_of(stream)?;
         if len as u64 > self.options.limits.record_bytes {
             let limit = self.options.limits.record_bytes;
             let message = format!("a record of {len} bytes exceeds the limit record-bytes of {limit}");
             return Err(Error::new(code::LIMIT_RECORD_BYTES, message));
         }
         self.start()?;
-        let state = &mut self.streams[stream.0];
+        let state = &mut self.streams[stream];
+        let before = state.batch.len();
         record::put_length(&mut state.batch, len as u64);
+        let start = state.batch.len();
         put(&mut state.batch);
+        if len as u64 > self.options.limits.record_values {
+            // A value takes at least one byte, so only a record of more bytes can have more values than a reader takes.
+            let record = state.batch[start..].to_vec();
+            // Whether the record is one of its type is not asked here.
+            if let Err(error) = self.check_record(stream, &record)
+                && error.is(code::LIMIT_RECORD_VALUES)
+            {
+                self.streams[stream].batch.truncate(before);
+                return Err(error);
+            }
+        }
+        let state = &mut self.streams[stream];
         state.batch_records += 1;
-        self.buffered += len;
+        self.buffered += state.batch.len() - before;
         self.guarded(|writer| {
             writer.options.monitor.advance(len as u64)?;
-            if writer.streams[stream.0].batch.len() >= writer.options.chunk_size {
-                return writer.write_batch(stream.0);
+            if writer.streams[stream].batch.len() >= writer.options.chunk_size {
+                return writer.write_batch(stream);
             }
             if writer.buffered > BATCH_MEMORY {
                 // Many streams, each with little: the fullest makes room.
@@ -114,7 +131,7 @@ impl Writer<'_> {
         self.describe(stream)?;
         let state = &mut self.streams[stream];
         let (content, records) = state.take_batch();
-        self.buffered = self.buffered.saturating_sub(content.len());
+        self.buffered -= content.len();
         let path = batch_path(&state.declaration.name, state.batches);
         state.batches += 1;
         let entry = Entry::batch(path, content.len() as u64, Digest::ZERO, state.number, records);
@@ -274,6 +291,27 @@ impl Writer<'_> {
         let queue = &mut self.queue;
         self.pipeline.take_contents().try_for_each(|digest| queue.digest(digest))
     }
+}
+
+/// Holds an entry against the writer's limits, and against what the format can hold whatever the limits.
+fn check_entry(entry: &Entry, limits: &Limits) -> Result<()> {
+    /// Far below a page and a frame, so that every entry fits into one.
+    const MOST_TEXT: usize = 1 << 20;
+    entry.path.check(limits)?;
+    let target = entry.target.as_ref();
+    if let Some(target) = target {
+        target.check(limits).map_err(|error| error.with_entry(entry.path.as_str()))?;
+    }
+    let text = entry.path.as_str().len() + target.map_or(0, |target| target.as_str().len());
+    if text > MOST_TEXT {
+        let message = format!("a path and target of {text} bytes: expected at most {MOST_TEXT}, whatever the limits");
+        return Err(Error::new(code::LIMIT_PATH_BYTES, message));
+    }
+    if !entry.mtime.is_valid() {
+        let message = format!("{} nanoseconds: expected less than a second", entry.mtime.nanoseconds);
+        return Err(Error::new(code::USAGE_INPUT, message).with_entry(entry.path.as_str()));
+    }
+    Ok(())
 }
 
 /// Where a large content comes from.

@@ -143,6 +143,10 @@ impl WriteOptions {
     fn check(&self) -> Result<()> {
         let legal =
             (MIN_CHUNK..=MAX_DECODED as usize).contains(&self.chunk_size) && self.chunk_size.is_multiple_of(512);
+        if self.created.is_some_and(|created| !created.is_valid()) {
+            let message = "the time of creation has a second or more of nanoseconds";
+            return Err(Error::new(code::USAGE_OPTION, message));
+        }
         if !legal {
             return Err(Error::new(
                 code::USAGE_OPTION,

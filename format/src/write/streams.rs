@@ -7,9 +7,14 @@ use crate::error::Result;
 use crate::model::{StreamDeclaration, StreamInfo};
 use crate::schema;
 
-/// A stream declared with a [`Writer`](super::Writer); it means nothing to another writer.
+/// A stream declared with a [`Writer`](super::Writer); another writer refuses it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct StreamId(pub(super) usize);
+pub struct StreamId {
+    /// The number of the writer.
+    pub(super) writer: u64,
+    /// The stream's place among those that the writer declared.
+    pub(super) index: usize,
+}
 
 /// The type of a stream's records, with descriptors that define it. What of them the type needs is computed; more does
 /// no harm.

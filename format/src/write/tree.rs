@@ -47,6 +47,8 @@ pub struct WalkOptions {
     unsupported: Unsupported,
     limits: Limits,
     output: Option<PathBuf>,
+    /// Device and inode of files that are left out.
+    own_files: Vec<(u64, u64)>,
 }
 
 impl WalkOptions {
@@ -97,6 +99,14 @@ impl WalkOptions {
     pub fn output(mut self, path: impl Into<PathBuf>) -> Self {
         self.output = Some(path.into());
         self
+    }
+}
+
+impl WalkOptions {
+    /// Leaves out files by device and inode, and takes the limits of the writer that the tree is for.
+    pub(super) fn leave_out(&mut self, files: &[(u64, u64)], limits: &Limits) {
+        self.own_files = files.to_vec();
+        self.limits = limits.clone();
     }
 }
 
@@ -260,6 +270,9 @@ impl<'a> Walker<'a> {
             return Ok(());
         }
         let stat = dir.stat(name).map_err(|error| vanished("look at", &source, &path, error))?;
+        if self.options.own_files.contains(&(stat.dev, stat.ino)) {
+            return Ok(());
+        }
         if !matched && stat.kind != Kind::Directory {
             return Ok(());
         }

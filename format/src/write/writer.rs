@@ -1,8 +1,10 @@
 //! The writer: what the caller calls.
 
 use std::collections::HashSet;
+use std::fmt;
 use std::io::{self, Read, Write};
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use prost_reflect::{DynamicMessage, ReflectMessage as _};
 
@@ -18,6 +20,7 @@ use crate::digest::Digest;
 use crate::error::{Error, Result, code};
 use crate::io::{AtomicFile, Spool};
 use crate::model::{Annotation, Entry, Manifest, Mtime, StreamDeclaration, Summary};
+use crate::monitor::Monitor;
 use crate::path::{LinkTarget, StreamName};
 use crate::record;
 use crate::schema;
@@ -27,14 +30,17 @@ use crate::v1::{PathCheck, check_type_name};
 /// What a writer may hold of content whose size it was not told, before it uses a file.
 const SPOOL_MEMORY: usize = 8 << 20;
 
+/// Tells the writers of a process apart.
+static NEXT_WRITER: AtomicU64 = AtomicU64::new(0);
+
 /// Writes an archive, from front to back in one pass. Made by [`WriteOptions`].
 ///
 /// What is declared before the first entry or record goes into the manifest; what comes later is kept as well, in
 /// sections of its own. Nothing is published before [`finish`](Self::finish); dropping a writer discards what it wrote
 /// to a path.
 ///
-/// A call that refuses its input (a bad path, a record that does not fit) leaves the writer as it was. After a failure
-/// to read or write, every further call fails with `usage.writer-failed`.
+/// A call that refuses its input (a bad path, a record of the wrong type) leaves the writer as it was. After a failure to
+/// read or write, or a limit on the whole archive that was reached, every further call fails with `usage.writer-failed`.
 ///
 /// ```
 /// use rosettar::{NewEntry, RecordType, WriteOptions};
@@ -55,6 +61,7 @@ const SPOOL_MEMORY: usize = 8 << 20;
 /// # Ok::<(), rosettar::Error>(())
 /// ```
 pub struct Writer<'a> {
+    number: u64,
     pub(super) options: WriteOptions,
     pub(super) pipeline: Pipeline<Sink<'a>>,
     pub(super) queue: EntryQueue,
@@ -73,6 +80,8 @@ pub struct Writer<'a> {
     pub(super) chunk: Chunk,
     pub(super) tar_bytes: u64,
     opener: SourceOpener,
+    /// Device and inode of the files that this writer makes and replaces, which a walk is to leave out.
+    own_files: Vec<(u64, u64)>,
     pub(super) failed: bool,
 }
 
@@ -103,7 +112,13 @@ impl Write for Sink<'_> {
 impl<'a> Writer<'a> {
     pub(super) fn new(sink: Sink<'a>, options: WriteOptions) -> Result<Self> {
         let manifest = Manifest { producer: options.producer.clone(), created: options.created, ..Manifest::default() };
+        let own_files = match &sink {
+            Sink::File(file) => file.identities(),
+            Sink::Stream(_) => Vec::new(),
+        };
         Ok(Self {
+            number: NEXT_WRITER.fetch_add(1, Ordering::Relaxed),
+            own_files,
             pipeline: Pipeline::new(sink, options.level, options.threads, options.limits.clone())?,
             queue: EntryQueue::new(options.level)?,
             options,
@@ -128,6 +143,7 @@ impl<'a> Writer<'a> {
     /// # Errors
     /// `usage.input` where `key` is empty or was set before.
     pub fn attribute(&mut self, key: impl Into<String>, value: impl Into<String>) -> Result<()> {
+        self.check_usable()?;
         let key = key.into();
         if key.is_empty() || self.manifest.attributes.contains_key(&key) || self.late.attributes.contains_key(&key) {
             let message = format!("attribute {key:?}: expected a key that is not empty and was not set before");
@@ -166,6 +182,7 @@ impl<'a> Writer<'a> {
     /// # Errors
     /// `usage.input` where `name` is empty.
     pub fn require_feature(&mut self, name: impl Into<String>) -> Result<()> {
+        self.check_usable()?;
         let name = name.into();
         if name.is_empty() {
             return Err(Error::new(code::USAGE_INPUT, "a required feature without a name"));
@@ -207,7 +224,7 @@ impl<'a> Writer<'a> {
         if self.manifest_digest.is_some() {
             self.write_late_schema()?;
         }
-        Ok(StreamId(self.streams.len() - 1))
+        Ok(StreamId { writer: self.number, index: self.streams.len() - 1 })
     }
 
     /// Appends a record to a stream.
@@ -242,13 +259,8 @@ impl<'a> Writer<'a> {
     /// # Errors
     /// As [`append_encoded`](Self::append_encoded), and `record.decode` where the record is no such message.
     pub fn append_checked(&mut self, stream: StreamId, record: &[u8]) -> Result<()> {
-        let state = &mut self.streams[stream.0];
-        if state.checker.is_none() {
-            let set = &self.schemas.bodies()[state.declaration.schema as usize].descriptor_set;
-            state.checker = Some(schema::message(&schema::build_pool(set)?, &state.declaration.type_name)?);
-        }
-        let checker = state.checker.as_ref().expect("set just now");
-        record::check(checker, record, &self.options.limits)?;
+        let index = self.index_of(stream)?;
+        self.check_record(index, record)?;
         self.append_encoded(stream, record)
     }
 
@@ -271,7 +283,7 @@ impl<'a> Writer<'a> {
         let Some(size) = size else {
             self.check_usable()?;
             let mut spool = Spool::new(SPOOL_MEMORY);
-            spool.fill_from(source)?;
+            spool.fill_from(Stoppable { source, monitor: &self.options.monitor })?;
             let mut content = spool.finish();
             let entry = self.file(entry, content.size())?;
             return self.member(entry, Content::Reader(&mut content));
@@ -324,7 +336,9 @@ impl<'a> Writer<'a> {
     /// # Errors
     /// As [`walk`](crate::write::tree::walk) and [`add_item`](Self::add_item).
     pub fn add_tree(&mut self, root: impl AsRef<Path>, options: &WalkOptions) -> Result<Tree> {
-        let tree = tree::walk(root, options)?;
+        let mut options = options.clone();
+        options.leave_out(&self.own_files, &self.options.limits);
+        let tree = tree::walk(root, &options)?;
         tree.items.iter().try_for_each(|item| self.add_item(item))?;
         Ok(tree)
     }
@@ -342,8 +356,28 @@ impl<'a> Writer<'a> {
         if self.manifest_digest.is_none() { &mut self.manifest } else { &mut self.late }
     }
 
+    /// The place of `stream` among the declared ones.
+    pub(super) fn index_of(&self, stream: StreamId) -> Result<usize> {
+        if stream.writer != self.number {
+            let message = "a stream of another writer: expected one that this writer declared";
+            return Err(Error::new(code::USAGE_INPUT, message));
+        }
+        Ok(stream.index)
+    }
+
+    /// Makes sure that `record` is a message of the stream's type, within the limits.
+    pub(super) fn check_record(&mut self, stream: usize, record: &[u8]) -> Result<()> {
+        let state = &mut self.streams[stream];
+        if state.checker.is_none() {
+            let set = &self.schemas.bodies()[state.declaration.schema as usize].descriptor_set;
+            state.checker = Some(schema::message(&schema::build_pool(set)?, &state.declaration.type_name)?);
+        }
+        let checker = state.checker.as_ref().expect("set just now");
+        record::check(checker, record, &self.options.limits)
+    }
+
     fn check_type(&self, stream: StreamId, found: &str) -> Result<()> {
-        let declaration = &self.streams[stream.0].declaration;
+        let declaration = &self.streams[self.index_of(stream)?].declaration;
         if declaration.type_name != found {
             let (name, expected) = (&declaration.name, &declaration.type_name);
             let message = format!("a record of type {found} for stream {name}: expected {expected}");
@@ -359,5 +393,24 @@ impl<'a> Writer<'a> {
             return Err(Error::new(code::USAGE_INPUT, message).with_entry(entry.path.as_str()));
         }
         Ok(entry)
+    }
+}
+
+impl fmt::Debug for Writer<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Writer").field("options", &self.options).field("failed", &self.failed).finish_non_exhaustive()
+    }
+}
+
+/// A source that ends with an error once the monitor was told to stop.
+struct Stoppable<'m, R> {
+    source: R,
+    monitor: &'m Monitor,
+}
+
+impl<R: Read> Read for Stoppable<'_, R> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        self.monitor.advance(0).map_err(io::Error::other)?;
+        self.source.read(buf)
     }
 }

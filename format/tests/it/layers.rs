@@ -8,8 +8,8 @@ use crate::support;
 /// The layers, the lowest first. Modules of one row do not import each other.
 const ORDER: &[&[&str]] = &[
     &["error"],
-    &["limits", "digest", "monitor", "parallel"],
-    &["path", "select"],
+    &["limits", "digest", "monitor", "parallel", "select"],
+    &["path"],
     &["io", "frame"],
     &["wire"],
     &["model"],

@@ -2,6 +2,7 @@
 #![allow(missing_docs)]
 
 mod counted;
+mod counts;
 mod errors;
 mod extract;
 mod flips;

@@ -597,3 +597,33 @@ fn protoc_compiles_printed_schemas_to_equal_descriptors() {
         assert_eq!(compiled, by_path(archive.descriptor_set(number).unwrap()), "Schema {number}");
     }
 }
+
+/// The reader in pure Python, which was written from the specification alone, proves what we wrote.
+#[test]
+fn the_python_reader_agrees() {
+    const NAME: &str = "the_python_reader_agrees";
+    if !have(NAME, &["python3"]) {
+        return;
+    }
+    let zstd = "try:\n import compression.zstd\nexcept ImportError:\n import backports.zstd";
+    if !Command::new("python3").args(["-c", zstd]).output().is_ok_and(|output| output.status.success()) {
+        return support::skip(NAME, "the Python package backports.zstd not found; `make test` installs it");
+    }
+    let reader = support::project().join("conformance/reader/rosettar_reader.py");
+    for sample in samples() {
+        let output = run(Command::new("python3").arg(&reader).args(["verify", "--json"]).arg(&sample.path));
+        let found: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        let facts = sample.archive.facts();
+        assert_eq!(found["root"], facts.root_digest.to_string(), "{}", sample.name);
+        assert_eq!(found["content"], facts.content_digest.to_string(), "{}", sample.name);
+        let paths: Vec<String> =
+            sample.archive.entries().map(|entry| entry.unwrap().path.as_str().to_owned()).collect();
+        let listed: Vec<&str> =
+            found["entries"].as_array().unwrap().iter().map(|e| e["path"].as_str().unwrap()).collect();
+        assert_eq!(listed, paths, "{}", sample.name);
+        let records: Vec<u64> = sample.archive.streams().iter().map(|stream| stream.records).collect();
+        let counted: Vec<u64> =
+            found["streams"].as_array().unwrap().iter().map(|s| s["records"].as_u64().unwrap()).collect();
+        assert_eq!(counted, records, "{}", sample.name);
+    }
+}

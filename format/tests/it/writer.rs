@@ -250,8 +250,8 @@ fn options_out_of_range_are_refused() {
     ] {
         let folder = tempfile::tempdir().unwrap();
         let shown = format!("{options:?}");
-        assert_eq!(options.clone().write_to(io::sink()).err().expect(&shown).code(), "usage.option");
-        assert_eq!(options.create(folder.path().join("a")).err().expect(&shown).code(), "usage.option");
+        assert_eq!(options.clone().write_to(io::sink()).expect_err(&shown).code(), "usage.option");
+        assert_eq!(options.create(folder.path().join("a")).expect_err(&shown).code(), "usage.option");
         assert_eq!(support::names_in(folder.path()), Vec::<String>::new());
     }
 }
@@ -478,4 +478,64 @@ fn files_at_the_borders_of_chunks() {
         let archive = prove(&bytes.unwrap());
         assert!(archive.read("4").unwrap() == support::noise(chunk + 1, 4));
     }
+}
+
+/// A stream of one writer means nothing to another, even where it has as many.
+#[test]
+fn a_stream_of_another_writer_is_refused() {
+    let (mut one, mut two) = (Vec::new(), Vec::new());
+    let mut first = WriteOptions::new().write_to(&mut one).unwrap();
+    let mut second = WriteOptions::new().write_to(&mut two).unwrap();
+    let stream = first.declare("a", support::small_type()).unwrap();
+    second.declare("a", support::small_type()).unwrap();
+    assert_eq!(second.append_encoded(stream, b"").unwrap_err().code(), "usage.input");
+    first.append_encoded(stream, b"").unwrap();
+    first.finish().unwrap();
+}
+
+/// A tree that the archive is written into is packed without the archive, old or new.
+#[test]
+fn a_tree_is_packed_without_the_archive_in_it() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("a.txt"), "alpha").unwrap();
+    let path = folder.path().join("x.rtar");
+    for _ in 0..2 {
+        let mut writer = WriteOptions::new().create(&path).unwrap();
+        writer.add_tree(folder.path(), &rosettar::write::tree::WalkOptions::new()).unwrap();
+        assert_eq!(writer.finish().unwrap().totals.files, 1);
+    }
+}
+
+/// What the format cannot hold is refused when it is added, whatever the limits.
+#[test]
+fn values_that_no_archive_holds_are_refused_early() {
+    let mut limits = rosettar::Limits::default();
+    for name in ["path-bytes", "component-bytes", "path-depth"] {
+        limits.set(name, "1G").unwrap();
+    }
+    let mut sink = Vec::new();
+    let mut writer = WriteOptions::new().limits(limits.clone()).write_to(&mut sink).unwrap();
+    let huge = rosettar::EntryPath::with_limits("x".repeat(9 << 20), &limits).unwrap();
+    assert_eq!(writer.add_bytes(NewEntry::at(huge.clone()), b"").unwrap_err().code(), "limit.path-bytes");
+    let late = rosettar::Mtime { seconds: 0, nanoseconds: 2_000_000_000 };
+    assert_eq!(writer.add_bytes(NewEntry::new("a").unwrap().mtime(late), b"").unwrap_err().code(), "usage.input");
+    writer.add_bytes(NewEntry::new("a").unwrap(), b"").unwrap();
+    writer.finish().unwrap();
+    let mut writer = WriteOptions::new().write_to(std::io::sink()).unwrap();
+    assert_eq!(writer.add_bytes(NewEntry::at(huge), b"").unwrap_err().code(), "limit.path-bytes");
+}
+
+/// Records without bytes have lengths, which count for what all streams together may hold.
+#[test]
+fn empty_records_of_many_streams_are_written_out() {
+    let mut writer = WriteOptions::new().chunk_size(8 << 20).write_to(std::io::sink()).unwrap();
+    let ids: Vec<_> = (0..12).map(|n| writer.declare(&format!("s{n}"), support::small_type()).unwrap()).collect();
+    for _ in 0..6 << 20 {
+        for id in &ids {
+            writer.append_encoded(*id, b"").unwrap();
+        }
+    }
+    let summary = writer.finish().unwrap();
+    // Each stream has less than a chunk, all have more than is held back.
+    assert!(summary.streams.iter().any(|stream| stream.batches > 1), "{:?}", summary.streams[0]);
 }
