@@ -5,7 +5,7 @@
 //! So a set has one order only, and an import stands before its importer.
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap, HashSet};
+use std::collections::{BTreeMap, BinaryHeap, HashMap, HashSet};
 
 use super::guard::limit;
 use super::wire::{self, Fault, Raw};
@@ -45,15 +45,15 @@ pub fn closure_of(set: &[u8], types: &[&str]) -> Result<Vec<u8>> {
     let by_path = by_path(&files)?;
     let mut wanted = HashSet::new();
     let mut pending = Vec::new();
-    for &name in types {
-        let mut file = None;
-        for (index, candidate) in files.iter().enumerate() {
-            if defines_message(candidate, name)? {
-                file = Some(index);
-                break;
-            }
+    let mut file_of: HashMap<&str, usize> = HashMap::new();
+    for (index, file) in files.iter().enumerate() {
+        let wanted = types.iter().filter(|name| !file_of.contains_key(**name));
+        for name in defined_messages(file, wanted.copied())? {
+            file_of.insert(name, index);
         }
-        let index = file.ok_or_else(|| {
+    }
+    for &name in types {
+        let index = *file_of.get(name).ok_or_else(|| {
             Error::new(
                 code::SCHEMA_TYPE,
                 format!(
@@ -244,36 +244,51 @@ fn read_file(bytes: &[u8]) -> Result<FileEntry<'_>> {
     Ok(file)
 }
 
-/// Whether `file` defines a message whose full name is `name`.
-fn defines_message(file: &FileEntry<'_>, name: &str) -> Result<bool> {
-    let relative = match file.package {
-        "" => name,
-        package => match name.strip_prefix(package).and_then(|rest| rest.strip_prefix('.')) {
-            Some(relative) => relative,
-            None => return Ok(false),
-        },
-    };
-    // No acceptable name has more parts, and each costs a walk over the file.
-    if relative.split('.').nth(limit::NESTING).is_some() {
-        return Ok(false);
-    }
-    // Each part of the name leads from a set of candidate scopes to the messages of that name inside them.
-    let mut scopes = vec![(file.bytes, 4)];
-    for part in relative.split('.') {
-        let mut inner = Vec::new();
-        for (scope, number) in scopes {
-            for field in wire::fields(scope) {
-                let field = field.map_err(not_a_set)?;
-                if let (true, Raw::Bytes(message)) = (field.number == number, field.value)
-                    && message_name(message)? == Some(part.as_bytes())
-                {
-                    inner.push((message, 3));
-                }
-            }
+/// Those of `names` that are full names of messages that `file` defines. The file is walked once, however many they are:
+/// an archive may have thousands of streams whose types are in one large file.
+fn defined_messages<'n>(file: &FileEntry<'_>, names: impl Iterator<Item = &'n str>) -> Result<Vec<&'n str>> {
+    let mut wanted = BTreeMap::new();
+    for name in names {
+        let relative = match file.package {
+            "" => Some(name),
+            package => name.strip_prefix(package).and_then(|rest| rest.strip_prefix('.')),
+        };
+        // No acceptable name has more parts.
+        if let Some(relative) = relative.filter(|relative| relative.split('.').nth(limit::NESTING).is_none()) {
+            wanted.insert(relative, name);
         }
-        scopes = inner;
     }
-    Ok(!scopes.is_empty())
+    let mut found = Vec::new();
+    if !wanted.is_empty() {
+        find_messages(file.bytes, 4, &mut String::new(), &wanted, &mut found)?;
+    }
+    Ok(found)
+}
+
+/// Looks for `wanted` among the messages in the fields `number` of `scope`, whose names begin with `prefix`, and inside
+/// those that a wanted name leads through.
+fn find_messages<'n>(
+    scope: &[u8],
+    number: u32,
+    prefix: &mut String,
+    wanted: &BTreeMap<&str, &'n str>,
+    found: &mut Vec<&'n str>,
+) -> Result<()> {
+    for field in wire::fields(scope) {
+        let field = field.map_err(not_a_set)?;
+        let (true, Raw::Bytes(message)) = (field.number == number, field.value) else { continue };
+        let name = message_name(message)?.and_then(|name| std::str::from_utf8(name).ok());
+        let Some(name) = name.filter(|name| !name.contains('.')) else { continue };
+        let before = prefix.len();
+        prefix.push_str(name);
+        found.extend(wanted.get(prefix.as_str()));
+        prefix.push('.');
+        if wanted.range(prefix.as_str()..).next().is_some_and(|(name, _)| name.starts_with(prefix.as_str())) {
+            find_messages(message, 3, prefix, wanted, found)?;
+        }
+        prefix.truncate(before);
+    }
+    Ok(())
 }
 
 fn message_name(message: &[u8]) -> Result<Option<&[u8]>> {

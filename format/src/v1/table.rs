@@ -19,6 +19,8 @@ type PathId = [u8; 16];
 pub(crate) struct TableCheck {
     paths: PathCheck,
     streams: Vec<StreamState>,
+    /// The number of the stream of each name.
+    stream_numbers: HashMap<String, usize>,
     /// The digest of each Schema's descriptor set, where the caller knows it.
     schemas: Vec<Option<Digest>>,
     /// Where in the tar the late Schemas' sections stand.
@@ -41,8 +43,10 @@ impl TableCheck {
     pub(crate) fn new(index: &Index, schemas: Vec<Option<Digest>>) -> Self {
         let late_at = index.late_schema_frames.iter().map(|frame| index.frames[*frame as usize].tar_offset).collect();
         let streams = index.streams.iter().map(|stream| StreamState::new(&stream.declaration)).collect();
+        let names = index.streams.iter().map(|stream| stream.name().to_owned());
         Self {
             paths: PathCheck::default(),
+            stream_numbers: names.zip(0..).collect(),
             streams,
             schemas,
             late_at,
@@ -102,9 +106,10 @@ impl TableCheck {
             }
             Some(Reserved::Stream(name)) => {
                 let schemas_seen = self.schemas_seen;
-                let Some(stream) = self.streams.iter_mut().find(|stream| stream.name == name) else {
+                let Some(&number) = self.stream_numbers.get(&*name) else {
                     return fault("no stream of this name is declared".into());
                 };
+                let stream = &mut self.streams[number];
                 if stream.schema >= schemas_seen {
                     return fault(format!("expected the descriptor set of Schema {} before it", stream.schema));
                 }

@@ -112,3 +112,18 @@ for n in range(150):
     let kib: u64 = peak.1.trim().parse().unwrap();
     assert!(kib < 150 << 10, "{kib} KiB");
 }
+
+/// Each type was looked for by a walk over the whole file.
+#[test]
+fn types_of_many_streams_in_one_large_file_cost_one_walk() {
+    let script = r#"
+messages = [(f"M{n}", [("a", 1, 9)]) for n in range(1000)]
+large = field(1, "Large") + (varint(200 << 3) + b"\1") * 1_000_000
+files = file_descriptor("m.proto", "m", messages) + repeated(4, [large])
+a = Archive().schema(descriptor_set(files), *[(f"s{n}", f"m.M{n}", 1) for n in range(1000)])
+"#;
+    let Some(bytes) = forge("types_of_many_streams_in_one_large_file_cost_one_walk", script) else { return };
+    let start = std::time::Instant::now();
+    support::prove(&bytes);
+    assert!(start.elapsed() < std::time::Duration::from_secs(5), "{:?}", start.elapsed());
+}
