@@ -96,17 +96,18 @@ pub enum Verb {
 }
 
 const PACK: &str = "\
-Records come from .csv, .jsonl (or .ndjson) and length-delimited .binpb (or .pb) files; FILE may be preceded by csv:,
-jsonl: or binpb:, and is - for standard input. Every value is checked against the message type; where one does not fit,
+Records come from .csv, .jsonl (or .ndjson) and length-delimited .binpb (or .pb) files; FILE may be preceded by csv:, \
+jsonl: or binpb:, and is - for standard input. Every value is checked against the message type; where one does not fit, \
 nothing is written.
 
-Patterns are globs over archive paths: ? and * match within a component, ** across components; one without a / matches a
+Patterns are globs over archive paths: ? and * match within a component, ** across components; one without a / matches a \
 name at any depth.
 
 Examples:
   rosettar pack -o notes.rtar notes/
   rosettar pack -o site.rtar -C /srv/www --exclude '*.log' .
-  rosettar pack -o flights.rtar --proto flights.proto --null NA --records flights:demo.Flight=flights.csv
+  rosettar pack -o flights.rtar --proto flights.proto --null NA \\
+      --records flights:demo.Flight=flights.csv
   zcat log.jsonl.gz | rosettar pack -o log.rtar --proto log.proto --records log:app.Line=jsonl:-
   rosettar pack -o - notes | ssh backup 'cat > notes.rtar'";
 
@@ -260,9 +261,9 @@ pub struct Records {
 }
 
 const SCHEMA: &str = "\
-A Schema is the closed set of .proto files that define some streams' types. Without STREAM, every Schema but the format's own (number
-0) is meant. Printed text leaves out google/protobuf/*.proto, which every protobuf has, unless --all is given. With -o, DIR gets
-all files, directly where there is one Schema, and in a directory for each, named by its number, where there are more; then
+A Schema is the closed set of .proto files that define some streams' types. Without STREAM, every Schema but the format's own (number \
+0) is meant. Printed text leaves out google/protobuf/*.proto, which every protobuf has, unless --all is given. With -o, DIR gets \
+all files, directly where there is one Schema, and in a directory for each, named by its number, where there are more; then \
 `protoc -I DIR FILE` builds them.
 
 Examples:
@@ -290,7 +291,7 @@ pub struct Schema {
 }
 
 const EXTRACT: &str = "\
-Patterns are globs over paths: ? and * match within a component, ** across components; one without a / matches a name at
+Patterns are globs over paths: ? and * match within a component, ** across components; one without a / matches a name at \
 any depth. What matches is extracted with all that is below it.
 
 Examples:
@@ -325,7 +326,7 @@ pub struct Extract {
 }
 
 const VERIFY: &str = "\
-Exits with 0 only if every byte of every archive is proven, with 2 if one is not sound, and with 1 if one could not be
+Exits with 0 only if every byte of every archive is proven, with 2 if one is not sound, and with 1 if one could not be \
 read.
 
 Examples:

@@ -83,6 +83,7 @@ impl<'a> Verifier<'a> {
         let report = VerifyReport {
             problems: Vec::new(),
             more_problems: 0,
+            damaged: Vec::new(),
             proven: Vec::new(),
             unproven: Vec::new(),
             stored_bytes: 0,
@@ -237,10 +238,13 @@ impl<'a> Verifier<'a> {
         let header = tar::member_header(entry);
         let mut seen = 0;
         let mut same = true;
+        // Whether all of the member was to be had, and whether all of its content was.
+        let mut there = true;
         let mut whole = true;
         cursor.take(header.len() as u64, |piece, len| {
-            if let Some(piece) = piece {
-                same &= header[seen..seen + piece.len()] == *piece;
+            match piece {
+                Some(piece) => same &= header[seen..seen + piece.len()] == *piece,
+                None => there = false,
             }
             seen += len as usize;
             Ok(())
@@ -273,9 +277,13 @@ impl<'a> Verifier<'a> {
         })?;
         let mut zero = true;
         cursor.take(tar::padding(entry.size), |piece, _| {
+            there &= piece.is_some();
             zero &= piece.is_none_or(|piece| piece.iter().all(|byte| *byte == 0));
             Ok(())
         })?;
+        if !(there && whole) && self.report.damaged.len() < MOST_PROBLEMS {
+            self.report.damaged.push(entry.path.to_string());
+        }
         if !zero {
             let message = "the padding after a member's content is not zero";
             self.problem(self.located(Error::new(code::TAR_PADDING, message), placed))?;

@@ -20,9 +20,26 @@ pub struct RowRange {
     start: i64,
     /// `None`: to the end.
     end: Option<i64>,
+    /// Whether one record was asked for, by its number.
+    single: bool,
 }
 
 impl RowRange {
+    /// Makes sure that a record asked for by its number is there; of a range, what there is will do.
+    ///
+    /// # Errors
+    /// `usage.no-such-record`.
+    pub fn check(&self, total: u64) -> Result<()> {
+        if self.single && self.resolve(total).is_empty() {
+            let message = match total {
+                0 => format!("there is no record {}: the stream has none", self.start),
+                _ => format!("there is no record {}: expected 0 to {}", self.start, total - 1),
+            };
+            return Err(Error::new(code::USAGE_NO_SUCH_RECORD, message));
+        }
+        Ok(())
+    }
+
     /// Parses the argument.
     ///
     /// # Errors
@@ -44,11 +61,12 @@ impl RowRange {
                 let at = number(text)?;
                 // The record after -1 is the end, not record 0.
                 let end = at.checked_add(1).filter(|end| *end != 0);
-                Ok(Self { start: at, end })
+                Ok(Self { start: at, end, single: true })
             }
             Some((start, end)) => Ok(Self {
                 start: if start.is_empty() { 0 } else { number(start)? },
                 end: if end.is_empty() { None } else { Some(number(end)?) },
+                single: false,
             }),
         }
     }

@@ -55,6 +55,11 @@ pub(super) fn run(context: &Context, args: &Extract) -> Result<u8> {
             escape(&target.to_string_lossy()),
         );
         line(&mut out, text)?;
+        let records = archive.facts().totals.records;
+        if records > 0 {
+            let records = counted(records, "record is", "records are");
+            line(&mut out, format!("{records} not extracted: `rosettar records` prints them"))?;
+        }
     }
     done(&mut out)?;
     Ok(if report.skipped.is_empty() { exit::DONE } else { exit::FINDING })

@@ -97,7 +97,7 @@ fn text(archive: &Archive, annotations: &[Value]) -> String {
     row("created", manifest.created.map_or("not stated".to_owned(), |time| human::utc(time.seconds)));
     row("size", exact(facts.size));
     let percent = 100.0 * ratio(facts.size, totals.tar_bytes);
-    row("content", format!("{}, stored in {percent:.1} % of that", exact(totals.tar_bytes)));
+    row("tar", format!("{}, stored in {percent:.1} % of that", exact(totals.tar_bytes)));
     row("root digest", shapes::digest(&facts.root_digest));
     row("content digest", shapes::digest(&facts.content_digest));
     row("files", format!("{}, {}", human::count(totals.files), exact(totals.file_bytes)));

@@ -15,6 +15,9 @@ pub(super) fn run(context: &Context, args: &Records) -> Result<u8> {
     let rows = args.rows.as_deref().map(RowRange::parse).transpose()?;
     let archive = context.open(&args.archive)?;
     let stream = archive.stream(&args.stream)?;
+    if let Some(rows) = rows {
+        rows.check(stream.len())?;
+    }
     let range = rows.map_or(0..stream.len(), |rows| rows.resolve(stream.len()));
     let descriptor = stream.descriptor()?;
     let mut options = Options::new();

@@ -84,6 +84,14 @@ fn print(
     for problem in problems {
         line(out, format_args!("  problem: {}", escape(&problem.to_string())))?;
     }
+    /// As many damaged entries are named; `--json` has more.
+    const NAMED: usize = 20;
+    for path in report.damaged.iter().take(NAMED) {
+        line(out, format_args!("  damaged: {}", escape(path)))?;
+    }
+    if let Some(more @ 1..) = report.damaged.len().checked_sub(NAMED) {
+        line(out, format_args!("  damaged: {} more", counted(more as u64, "entry", "entries")))?;
+    }
     if report.more_problems > 0 {
         line(out, format_args!("  and {} more", counted(report.more_problems, "problem", "problems")))?;
     }
@@ -103,6 +111,7 @@ fn object(path: &Path, archive: Option<&Archive>, problems: &[Error], report: &V
         "root_digest": archive.map(|archive| shapes::digest(&archive.facts().root_digest)),
         "content_digest": archive.map(|archive| shapes::digest(&archive.facts().content_digest)),
         "problems": problems,
+        "damaged": report.damaged,
         "proven": report.proven,
         "unproven": report.unproven,
         "stored_bytes": report.stored_bytes,

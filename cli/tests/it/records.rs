@@ -43,3 +43,12 @@ fn what_is_refused() {
     let ran = dir.run(&["records", "a.rtar", "rows", "--limit", "record-values=2"]).code(2);
     assert!(ran.err.contains("record 0 of stream rows") && ran.err.contains("[limit.record-values]"), "{}", ran.err);
 }
+
+/// A range is what there is of it; a single record is there or it is not.
+#[test]
+fn one_record_that_is_not_there_is_an_error() {
+    let dir = Dir::with_archive();
+    let ran = dir.run(&["records", "a.rtar", "rows", "--rows", "999"]).code(1);
+    assert!(ran.err.contains("there is no record 999: expected 0 to "), "{}", ran.err);
+    assert_eq!(dir.run(&["records", "a.rtar", "rows", "--rows", "998:999"]).code(0).out, "");
+}

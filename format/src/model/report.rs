@@ -31,6 +31,9 @@ pub struct VerifyReport {
     pub problems: Vec<Problem>,
     /// How many more there are that `problems` does not list: it holds the first thousand.
     pub more_problems: u64,
+    /// The paths of entries that a damaged frame holds a part of, reserved members among them, in tar order; the first
+    /// thousand. Where a page of the entry table is damaged, its entries are not known and not here.
+    pub damaged: Vec<String>,
     /// What was proven, a sentence each.
     pub proven: Vec<String>,
     /// What this format or these options cannot prove, a sentence each.
