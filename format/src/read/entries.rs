@@ -13,6 +13,8 @@ pub struct Entries {
     reserved: bool,
     /// What the whole table must show; `None` once it ended or failed.
     check: Option<TableCheck>,
+    /// Whether nothing was read yet.
+    begins: bool,
     page: std::vec::IntoIter<Placed>,
     next_page: usize,
     next_entry: u64,
@@ -23,11 +25,28 @@ impl Entries {
         let inner = &archive.inner;
         let check = TableCheck::new(&inner.index, inner.schema_digests());
         let page = Vec::new().into_iter();
-        Self { archive: archive.clone(), reserved, check: Some(check), page, next_page: 0, next_entry: 0 }
+        Self { archive: archive.clone(), reserved, check: Some(check), begins: true, page, next_page: 0, next_entry: 0 }
+    }
+
+    /// Reads the Schemas that were declared late, so that their members can be held against them as well.
+    fn know_schemas(&mut self) -> Result<()> {
+        let inner = &self.archive.inner;
+        if !inner.index.late_schema_frames.is_empty() {
+            (inner.index.first_late_schema()..inner.facts.schemas)
+                .try_for_each(|number| inner.schema(number).map(drop))?;
+            self.check = Some(TableCheck::new(&inner.index, inner.schema_digests()));
+        }
+        Ok(())
     }
 
     /// The next entry with its place.
     pub(crate) fn next_placed(&mut self) -> Option<Result<Placed>> {
+        if std::mem::replace(&mut self.begins, false)
+            && let Err(error) = self.know_schemas()
+        {
+            self.check = None;
+            return Some(Err(error));
+        }
         loop {
             let check = self.check.as_mut()?;
             let step = match self.page.next() {
