@@ -18,9 +18,10 @@ const ORDER: &[&[&str]] = &[
     &["schema"],
     &["record"],
     &["v1", "c1z"],
-    &["read", "write"],
+    &["read"],
+    &["write"],
     &["dispatch"],
-    &["verify", "extract"],
+    &["verify", "extract", "recover", "diff"],
     &["lib"],
 ];
 
