@@ -14,6 +14,7 @@ mod memory;
 mod outside;
 mod property;
 mod slow;
+mod streamed;
 mod support;
 #[cfg(unix)]
 mod trees;

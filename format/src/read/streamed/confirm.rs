@@ -99,7 +99,6 @@ pub(super) fn confirm<R: Read>(mut stream: ArchiveStream<R>) -> Result<Confirmed
     }
 
     let confirmed = Confirmed { facts, index, schemas: stream.schemas, pages, limits };
-    check_entries(&confirmed, &stream.seen, &stream.batch_records)?;
     for ((declaration, hasher), info) in stream.streams.into_iter().zip(&confirmed.index.streams) {
         let found = hasher.finish();
         if found != info.digest {
@@ -107,6 +106,7 @@ pub(super) fn confirm<R: Read>(mut stream: ArchiveStream<R>) -> Result<Confirmed
             return Err(Error::new(code::STREAM_DIGEST, message));
         }
     }
+    check_entries(&confirmed, &stream.seen, &stream.batch_records)?;
     Ok(confirmed)
 }
 

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::io::{self, Read};
 
+use prost_reflect::MessageDescriptor;
+
 use super::ArchiveStream;
 use crate::digest::Digest;
 use crate::error::Result;
@@ -127,6 +129,20 @@ impl<'a, R: Read> ProvisionalBatch<'a, R> {
     pub fn stream(&self) -> &StreamDeclaration {
         let batch = self.stream.member.as_ref().and_then(|member| member.batch.as_ref());
         &self.stream.streams[batch.expect("a batch is at hand").stream].0
+    }
+
+    /// The path of its member.
+    pub fn path(&self) -> &EntryPath {
+        &self.stream.member.as_ref().expect("a batch is at hand").entry.path
+    }
+
+    /// The descriptor of its record type, found acceptable.
+    ///
+    /// # Errors
+    /// `schema.*`.
+    pub fn descriptor(&mut self) -> Result<MessageDescriptor> {
+        let name = self.stream().name.clone();
+        self.stream.descriptor(name.as_str())
     }
 
     /// The next record, serialized; `None` after the last.

@@ -22,7 +22,8 @@ use self::members::Member;
 use super::options::ReadOptions;
 use crate::digest::{Digest, Hasher};
 use crate::error::{Error, Result, code};
-use crate::model::{Manifest, StreamDeclaration};
+use crate::limits::Limits;
+use crate::model::{EntryKind, Manifest, StreamDeclaration};
 use crate::schema;
 use crate::v1::{ManifestBody, PathCheck, SchemaBody};
 use crate::wire::{prefix, section};
@@ -188,7 +189,7 @@ impl<R: Read> ArchiveStream<R> {
             if !kind.is_reserved() {
                 return Ok(Some(Provisional::Entry(ProvisionalEntry::new(self))));
             }
-            if kind == crate::model::EntryKind::Batch {
+            if kind == EntryKind::Batch {
                 return Ok(Some(Provisional::Batch(ProvisionalBatch::new(self))));
             }
         }
@@ -202,6 +203,10 @@ impl<R: Read> ArchiveStream<R> {
     pub fn confirm(mut self) -> Result<Confirmed> {
         while self.next_member()?.is_some() {}
         confirm::confirm(self)
+    }
+
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.options.limits
     }
 
     /// The number of the stream called `name`, exactly.
