@@ -178,12 +178,23 @@ Examples:
   rosettar info notes.rtar
   rosettar info --json notes.rtar | jq -r .root_digest";
 
+/// How an archive that comes through a pipe is read.
+#[derive(Args, Debug)]
+pub struct FromPipe {
+    /// Read front to back in one pass, without keeping the archive: what is printed is confirmed only by exit code 0
+    #[arg(long)]
+    pub provisional: bool,
+}
+
 /// `info`
 #[derive(Args, Debug)]
 pub struct Info {
-    /// The archive
+    /// The archive; - for standard input
     #[arg(value_hint = ValueHint::FilePath)]
     pub archive: PathBuf,
+    /// When the archive comes through a pipe
+    #[command(flatten)]
+    pub provisional: FromPipe,
 }
 
 const LIST: &str = "\
@@ -193,23 +204,27 @@ Examples:
   rosettar list notes.rtar
   rosettar list notes.rtar '*.md' docs/
   rosettar list --streams flights.rtar
-  rosettar list --json notes.rtar | jq -r 'select(.size > 1000000) | .path'";
+  rosettar list --json notes.rtar | jq -r 'select(.size > 1000000) | .path'
+  curl -s https://example.org/notes.rtar | rosettar list -";
 
 /// `list`
 #[derive(Args, Debug)]
 pub struct List {
-    /// The archive
+    /// The archive; - for standard input
     #[arg(value_hint = ValueHint::FilePath)]
     pub archive: PathBuf,
     /// List only what matches, and what is below it
     #[arg(value_name = "GLOB")]
     pub globs: Vec<String>,
     /// List the streams of records instead
-    #[arg(long, conflicts_with_all = ["globs", "all"])]
+    #[arg(long, conflicts_with_all = ["globs", "all", "provisional"])]
     pub streams: bool,
     /// List also the members that the format itself needs, below .rosettar/
-    #[arg(long)]
+    #[arg(long, conflicts_with = "provisional")]
     pub all: bool,
+    /// When the archive comes through a pipe
+    #[command(flatten)]
+    pub provisional: FromPipe,
 }
 
 const CAT: &str = "\
@@ -222,12 +237,15 @@ Examples:
 /// `cat`
 #[derive(Args, Debug)]
 pub struct Cat {
-    /// The archive
+    /// The archive; - for standard input
     #[arg(value_hint = ValueHint::FilePath)]
     pub archive: PathBuf,
     /// The paths of files in it
     #[arg(value_name = "PATH", required = true)]
     pub paths: Vec<String>,
+    /// When the archive comes through a pipe
+    #[command(flatten)]
+    pub provisional: FromPipe,
 }
 
 const RECORDS: &str = "\
@@ -240,7 +258,7 @@ Examples:
 /// `records`
 #[derive(Args, Debug)]
 pub struct Records {
-    /// The archive
+    /// The archive; - for standard input
     #[arg(value_hint = ValueHint::FilePath)]
     pub archive: PathBuf,
     /// The stream's name
@@ -258,6 +276,9 @@ pub struct Records {
     /// Print this text in CSV for an unset field
     #[arg(long, value_name = "TEXT")]
     pub null: Option<String>,
+    /// When the archive comes through a pipe
+    #[command(flatten)]
+    pub provisional: FromPipe,
 }
 
 const SCHEMA: &str = "\
@@ -274,7 +295,7 @@ Examples:
 /// `schema`
 #[derive(Args, Debug)]
 pub struct Schema {
-    /// The archive
+    /// The archive; - for standard input
     #[arg(value_hint = ValueHint::FilePath)]
     pub archive: PathBuf,
     /// The stream whose Schema is meant
@@ -302,7 +323,7 @@ Examples:
 /// `extract`
 #[derive(Args, Debug)]
 pub struct Extract {
-    /// The archive
+    /// The archive; - for standard input
     #[arg(value_hint = ValueHint::FilePath)]
     pub archive: PathBuf,
     /// Extract only what matches, and what is below it
@@ -332,12 +353,13 @@ read.
 Examples:
   rosettar verify notes.rtar
   rosettar verify --records *.rtar
-  rosettar verify --quiet notes.rtar && echo sound";
+  rosettar verify --quiet notes.rtar && echo sound
+  ssh host rosettar pack -o - notes | rosettar verify -";
 
 /// `verify`
 #[derive(Args, Debug)]
 pub struct Verify {
-    /// The archives
+    /// The archives; - for standard input
     #[arg(value_name = "ARCHIVE", required = true, value_hint = ValueHint::FilePath)]
     pub archives: Vec<PathBuf>,
     /// Decode every record by its schema, too
@@ -346,6 +368,9 @@ pub struct Verify {
     /// How many threads decode [default: the number of cores]
     #[arg(long, value_name = "N", value_parser = threads)]
     pub threads: Option<usize>,
+    /// When the archive comes through a pipe
+    #[command(flatten)]
+    pub provisional: FromPipe,
 }
 
 const COMPLETIONS: &str = "\
