@@ -1,6 +1,7 @@
 //! What is extracted and how, and what came of it.
 
-use crate::io::{Links, Modes};
+use crate::io::{Links, Modes, Names};
+use crate::path::EntryPath;
 
 /// What to extract, and how.
 #[derive(Clone, Debug, Default)]
@@ -10,16 +11,20 @@ pub struct ExtractOptions {
     pub(super) links: Links,
     pub(super) modes: Modes,
     pub(super) sync: bool,
+    pub(super) names: Names,
+    pub(super) strip_components: usize,
+    pub(super) beside: Vec<EntryPath>,
 }
 
 impl ExtractOptions {
-    /// Everything of the user's; modes without the umask's bits; links that are not inside refused; no sync.
+    /// Everything of the user's, under its own path; modes without the umask's bits; links that are not inside refused;
+    /// names as they are; no sync.
     pub fn new() -> Self {
         Self::default()
     }
 
     /// Extracts only what matches `pattern`, or one given by another call, with all that is below it. Patterns are globs
-    /// over paths, as for [`Selection`](crate::Selection).
+    /// over the paths that the archive has, as for [`Selection`](crate::Selection).
     #[must_use]
     pub fn pattern(mut self, pattern: impl Into<String>) -> Self {
         self.patterns.push(pattern.into());
@@ -47,6 +52,32 @@ impl ExtractOptions {
         self.sync = sync;
         self
     }
+
+    /// Which names are accepted; [any](Names::Any) unless set. On Windows, names that it cannot hold never are.
+    #[must_use]
+    pub fn names(mut self, names: Names) -> Self {
+        self.names = names;
+        self
+    }
+
+    /// Leaves the first `count` components off every path; none unless set. An entry with no more than those is left
+    /// out, and counted in the report unless it is a directory. Whether a link is inside is judged by its new place.
+    /// Entries that would get the same path are refused (`policy.name`).
+    #[must_use]
+    pub fn strip_components(mut self, count: usize) -> Self {
+        self.strip_components = count;
+        self
+    }
+
+    /// States that the caller makes a file of this name, of one component, besides (see [`Archive::extract_with`]): an
+    /// entry that gets it is refused up front, with `policy.name`.
+    ///
+    /// [`Archive::extract_with`]: crate::Archive::extract_with
+    #[must_use]
+    pub fn beside(mut self, name: EntryPath) -> Self {
+        self.beside.push(name);
+        self
+    }
 }
 
 /// What was extracted.
@@ -63,4 +94,6 @@ pub struct ExtractReport {
     pub bytes: u64,
     /// Links that were left out, as [`Links::Skip`] asks: their paths.
     pub skipped: Vec<String>,
+    /// Files and links that were left out because [`ExtractOptions::strip_components`] left nothing of their paths.
+    pub stripped: u64,
 }

@@ -6,7 +6,7 @@ use super::policy::{Decision, Policy};
 use super::{ExtractOptions, ExtractReport};
 use crate::error::Result;
 use crate::io::{Sandbox, SandboxFile};
-use crate::model::{Entry, Mtime};
+use crate::model::{Entry, EntryKind, Mtime};
 use crate::path::EntryPath;
 
 /// Makes the chosen entries below a sandbox. It knows the policy, not where entries and contents come from: the caller
@@ -40,6 +40,8 @@ impl<'a> TreeBuilder<'a> {
         match self.policy.decide(entry)? {
             Decision::Extract(path) => return Ok(Some(path)),
             Decision::NotChosen => {}
+            Decision::Stripped if entry.kind == EntryKind::Directory => {}
+            Decision::Stripped => self.report.stripped += 1,
             Decision::SkippedLink => self.report.skipped.push(entry.path.to_string()),
         }
         Ok(None)
