@@ -16,7 +16,7 @@ pub(crate) use tree::TreeBuilder;
 
 use crate::digest::Hasher;
 use crate::error::{Error, Result, code};
-use crate::io::{Sandbox, SandboxFile, Staging, StagingOptions};
+use crate::io::{Published, Sandbox, SandboxFile, Staging, StagingOptions};
 use crate::model::EntryKind;
 use crate::read::{Archive, TarCursor};
 use crate::tar;
@@ -24,8 +24,9 @@ use crate::v1::Placed;
 use policy::{Decision, Policy};
 
 impl Archive {
-    /// Extracts to `target`, which is absent or an empty directory. Either everything appears there, each content
-    /// proven, or nothing does.
+    /// Extracts to `target`, which is absent or an empty directory, or with [`ExtractOptions::merge`] any directory.
+    /// Either everything appears there, each content proven, or nothing does; only where a move into an existing
+    /// directory fails, a part does, and the error says so.
     ///
     /// ```
     /// # let mut file = Vec::new();
@@ -41,7 +42,7 @@ impl Archive {
     /// ```
     ///
     /// # Errors
-    /// `usage.target` for a target that is something else; `usage.no-such-entry` where a pattern matches nothing;
+    /// `usage.target` for a target that is something else, or where something is in the way; `usage.no-such-entry` where a pattern matches nothing;
     /// `policy.link`, `policy.name`; whatever is wrong with the archive; failures to write. Nothing is left behind then.
     pub fn extract(&self, target: impl AsRef<Path>, options: &ExtractOptions) -> Result<ExtractReport> {
         let plan = self.plan(options)?;
@@ -144,9 +145,16 @@ pub(crate) fn publish(
     options: &ExtractOptions,
     fill: impl FnOnce(&Sandbox) -> Result<ExtractReport>,
 ) -> Result<ExtractReport> {
-    let staging = Staging::new(target, StagingOptions::new().modes(options.modes).sync(options.sync))?;
+    let mut staging = StagingOptions::new().modes(options.modes).sync(options.sync);
+    if let Some(overwrite) = options.merge {
+        staging = staging.merge(overwrite);
+    }
+    let staging = Staging::new(target, staging)?;
     match staging.sandbox().and_then(|sandbox| fill(&sandbox)) {
-        Ok(report) => staging.publish().map(|()| report),
+        Ok(report) => {
+            let Published { kept, replaced, .. } = staging.publish()?;
+            Ok(ExtractReport { kept, replaced, ..report })
+        }
         Err(error) => Err(staging.discard_after(error)),
     }
 }

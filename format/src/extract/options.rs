@@ -1,6 +1,6 @@
 //! What is extracted and how, and what came of it.
 
-use crate::io::{Links, Modes, Names};
+use crate::io::{Links, Modes, Names, Overwrite};
 use crate::path::EntryPath;
 
 /// What to extract, and how.
@@ -11,6 +11,7 @@ pub struct ExtractOptions {
     pub(super) links: Links,
     pub(super) modes: Modes,
     pub(super) sync: bool,
+    pub(super) merge: Option<Overwrite>,
     pub(super) names: Names,
     pub(super) strip_components: usize,
     pub(super) beside: Vec<EntryPath>,
@@ -50,6 +51,14 @@ impl ExtractOptions {
     #[must_use]
     pub fn sync(mut self, sync: bool) -> Self {
         self.sync = sync;
+        self
+    }
+
+    /// Lets the target hold other things, which stay, and says what becomes of files and links that are in the way. Unless
+    /// this is called, a target that is not empty is refused. Directories that are there already keep their modes.
+    #[must_use]
+    pub fn merge(mut self, overwrite: Overwrite) -> Self {
+        self.merge = Some(overwrite);
         self
     }
 
@@ -96,4 +105,9 @@ pub struct ExtractReport {
     pub skipped: Vec<String>,
     /// Files and links that were left out because [`ExtractOptions::strip_components`] left nothing of their paths.
     pub stripped: u64,
+    /// Where a file or link that was there before was kept, as [`Overwrite::Never`] and [`Overwrite::Newer`] ask: the
+    /// paths below the target. What the archive has there counts as extracted above.
+    pub kept: Vec<String>,
+    /// Files and links that were there before and were replaced.
+    pub replaced: u64,
 }

@@ -18,4 +18,4 @@ pub use names::Names;
 pub use sandbox::{Links, Modes, Sandbox, SandboxFile};
 pub use source::ReadAt;
 pub use spool::{Spool, Spooled};
-pub use staging::{Staging, StagingOptions};
+pub use staging::{Overwrite, Published, Staging, StagingOptions};
