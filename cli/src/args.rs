@@ -150,6 +150,9 @@ pub struct Pack {
     /// What becomes of symbolic links that lead out of the tree
     #[arg(long, value_name = "WHAT", default_value = "refuse", help_heading = "Selection")]
     pub links: Links,
+    /// Which names are accepted
+    #[arg(long, value_name = "WHICH", default_value = "any", help_heading = "Selection")]
+    pub names: Names,
     /// Leave out, and report, devices, FIFOs, sockets, and names that are no UTF-8 or have control characters
     #[arg(long, help_heading = "Selection")]
     pub skip_unsupported: bool,
@@ -335,6 +338,12 @@ pub struct Extract {
     /// What becomes of symbolic links that lead out of the directory
     #[arg(long, value_name = "WHAT", default_value = "refuse")]
     pub links: Links,
+    /// Which names are accepted; whatever this says, no file ever takes the place of another
+    #[arg(long, value_name = "WHICH", default_value = "any")]
+    pub names: Names,
+    /// Leave the first N components off every path; what has no more than N is left out
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
+    pub strip_components: usize,
     /// Whether the modes of files honour the umask
     #[arg(long, value_name = "HOW", default_value = "umask")]
     pub modes: Modes,
@@ -419,6 +428,25 @@ impl From<Links> for rosettar::io::Links {
             Links::Refuse => Self::Refuse,
             Links::Skip => Self::Skip,
             Links::Keep => Self::Keep,
+        }
+    }
+}
+
+/// Which names of entries are accepted.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum Names {
+    /// Whatever this system can hold
+    Any,
+    /// Only what Windows, macOS and Linux can all hold: no CON or a:b, and no two names in a directory that differ only
+    /// by case or by how their characters are composed
+    Portable,
+}
+
+impl From<Names> for rosettar::io::Names {
+    fn from(names: Names) -> Self {
+        match names {
+            Names::Any => Self::Any,
+            Names::Portable => Self::Portable,
         }
     }
 }

@@ -23,6 +23,7 @@ pub(super) fn run(context: &Context, args: &Extract) -> Result<u8> {
         reading = reading.threads(threads);
     }
     let mut options = ExtractOptions::new().links(args.links.into()).modes(args.modes.into()).sync(args.sync);
+    options = options.names(args.names.into()).strip_components(args.strip_components);
     for glob in &args.globs {
         options = options.pattern(glob);
     }
