@@ -69,7 +69,7 @@ pub(super) fn is_stdin(path: &Path) -> bool {
 }
 
 /// Whether what is at `path` can only be read forward: standard input, a FIFO, a terminal, the `/dev/fd/63` of a shell.
-fn is_pipe(path: &Path) -> Result<bool> {
+pub(super) fn is_pipe(path: &Path) -> Result<bool> {
     if is_stdin(path) {
         return Ok(true);
     }

@@ -196,3 +196,50 @@ fn a_fifo_is_read_like_standard_input() {
         feeder.join().unwrap();
     }
 }
+
+/// Everything that `find` and `stat` see of a tree.
+fn tree(path: &std::path::Path) -> String {
+    let script = "find . -printf '%P %y %m %s %T@ %l\\n' | sort; find . -type f | sort | xargs -d '\\n' cat";
+    let output = std::process::Command::new("sh").arg("-c").arg(script).current_dir(path).output().unwrap();
+    assert!(output.status.success());
+    text(&output.stdout).lines().filter(|line| !line.starts_with(" d")).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn extracting_from_a_pipe_gives_the_same_tree() {
+    let dir = Dir::with_archive();
+    let archive = std::fs::read(dir.path("a.rtar")).unwrap();
+    dir.run(&["extract", "a.rtar", "-C", "one"]).ok();
+    let found = fed(&dir, &["extract", "-", "-C", "two"], &archive);
+    assert!(found.status.success(), "{}", text(&found.stderr));
+    // Nanoseconds of files, directories and links are there, too.
+    assert_eq!(tree(&dir.path("one")), tree(&dir.path("two")));
+    let found = fed(&dir, &["extract", "-", "-C", "three", "--strip-components", "1", "t/sub"], &archive);
+    assert!(found.status.success(), "{}", text(&found.stderr));
+    dir.run(&["extract", "a.rtar", "-C", "four", "--strip-components", "1", "t/sub"]).ok();
+    assert_eq!(tree(&dir.path("three")), tree(&dir.path("four")));
+    assert_eq!(fed(&dir, &["extract", "-"], &archive).status.code(), Some(1));
+}
+
+/// However far the stream comes, and whatever is wrong with it, nothing appears.
+#[test]
+fn extracting_what_is_not_confirmed_leaves_nothing() {
+    let dir = Dir::with_archive();
+    let archive = std::fs::read(dir.path("a.rtar")).unwrap();
+    let before = dir.names();
+    std::fs::create_dir(dir.path("empty")).unwrap();
+    let mut damaged = archive.clone();
+    let at = damaged.len() - 300;
+    damaged[at] ^= 1;
+    let mut inputs: Vec<&[u8]> = (1..20).map(|part| &archive[..archive.len() * part / 20]).collect();
+    inputs.push(&damaged);
+    for input in inputs {
+        for target in ["new", "empty"] {
+            let found = fed(&dir, &["extract", "-", "-C", target], input);
+            assert_eq!(found.status.code(), Some(2), "{}", text(&found.stderr));
+            assert_eq!(std::fs::read_dir(dir.path("empty")).unwrap().count(), 0);
+        }
+    }
+    std::fs::remove_dir(dir.path("empty")).unwrap();
+    assert_eq!(dir.names(), before);
+}

@@ -5,6 +5,7 @@
 
 mod options;
 mod policy;
+mod streamed;
 mod tree;
 
 use std::collections::VecDeque;

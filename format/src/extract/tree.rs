@@ -86,7 +86,6 @@ impl<'a> TreeBuilder<'a> {
     }
 
     /// The path that [`admit`](Self::admit) gave for `entry`, once more, without taking note of anything.
-    #[allow(dead_code)] // Extraction from a stream is to come.
     pub(crate) fn path_of(&mut self, entry: &Entry) -> Option<EntryPath> {
         match self.policy.place(entry) {
             Decision::Extract(path) => Some(path),
@@ -99,7 +98,6 @@ impl<'a> TreeBuilder<'a> {
     ///
     /// # Errors
     /// `io.file`.
-    #[allow(dead_code)] // Extraction from a stream is to come.
     pub(crate) fn set_mtime(&mut self, path: &EntryPath, mtime: Mtime) -> Result<()> {
         if let Some((_, time)) = self.directories.get_mut(path) {
             *time = mtime;
