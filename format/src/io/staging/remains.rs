@@ -33,7 +33,7 @@ pub(super) fn look_for_remains(path: &Path, dir: &Dir, locked: bool) -> Result<R
         let mut remains = Remains::default();
         for name in dir.list()? {
             let stat = dir.stat(&name)?;
-            if stat.kind == Kind::Directory && is_staging(&name) {
+            if stat.kind == Kind::Directory && name.to_str().is_some_and(is_staging) {
                 remains.stagings.push(name);
             } else {
                 present.insert(name, stat.ino);
@@ -77,7 +77,7 @@ pub(super) fn look_for_remains(path: &Path, dir: &Dir, locked: bool) -> Result<R
 pub(super) fn look_among_others(path: &Path, dir: &Dir, locked: bool) -> Result<Remains> {
     let look = || -> io::Result<_> {
         let mut remains = Remains::default();
-        for name in dir.list()?.into_iter().filter(|name| is_staging(name)) {
+        for name in dir.list()?.into_iter().filter(|name| name.to_str().is_some_and(is_staging)) {
             if dir.stat(&name)?.kind != Kind::Directory {
                 continue;
             }
@@ -123,7 +123,7 @@ fn left_behind(path: &Path, staging: &Path, remedy: &str) -> Error {
     refused(path, &why)
 }
 
-pub(super) fn is_staging(name: &OsStr) -> bool {
-    let digits = name.to_str().and_then(|name| name.strip_prefix(PREFIX));
+pub(super) fn is_staging(name: &str) -> bool {
+    let digits = name.strip_prefix(PREFIX);
     digits.is_some_and(|digits| digits.len() == 8 && digits.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')))
 }

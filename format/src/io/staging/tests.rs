@@ -55,6 +55,19 @@ fn an_absent_target_appears_at_once_with_its_parents() {
 }
 
 #[test]
+fn what_interrupted_runs_left_beside_the_target_is_told() {
+    let temp = tempfile::tempdir().unwrap();
+    for name in
+        [".out.rosettar-extract-0123abcd", ".out.rosettar-extract-0123abcdef", ".other.rosettar-extract-0123abcd"]
+    {
+        fs::create_dir(temp.path().join(name)).unwrap();
+    }
+    let published = begin(&temp.path().join("out")).unwrap().publish().unwrap();
+    assert_eq!(published.left_behind, [temp.path().join(".out.rosettar-extract-0123abcd")]);
+    assert_eq!(names(temp.path()).len(), 4);
+}
+
+#[test]
 fn dropped_or_discarded_it_leaves_nothing() {
     let temp = tempfile::tempdir().unwrap();
     fs::create_dir(temp.path().join("empty")).unwrap();
