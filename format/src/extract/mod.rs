@@ -116,6 +116,8 @@ impl Archive {
             for placed in &self.inner.decode_page(number)?.entries {
                 let entry = &placed.entry;
                 let Some(path) = tree.admit(entry)? else { continue };
+                // Empty files and directories have no content that would be counted.
+                self.inner.options.monitor.advance(0)?;
                 self.check_header(&mut cursor, placed)?;
                 match entry.kind {
                     EntryKind::File => {
