@@ -24,7 +24,7 @@ pub(super) struct Merge<'a> {
     /// Directories that the interrupted run had moved into the target, which still are to get modes and times, because
     /// a crash may have come before that.
     unfinished: Vec<(String, Stat)>,
-    published: Published,
+    pub(super) published: Published,
     in_the_way: Option<String>,
     how_many_in_the_way: usize,
     pub(super) done: usize,
@@ -138,22 +138,17 @@ impl<'a> Merge<'a> {
         list.finish(staging, target, sync)
     }
 
-    /// Moves one after the other; each is wholly old or new at any time.
-    pub(super) fn run(
-        mut self,
-        tree: &Dir,
-        target: &Dir,
-    ) -> std::result::Result<Published, (Self, OsString, io::Error)> {
-        let mut parents: Option<(String, Dir, Dir)> = None;
-        while let Some(step) = self.steps.get(self.done) {
+    /// Moves one after the other; each is wholly old or new at any time. An error comes with the path.
+    pub(super) fn run(&mut self, tree: &Dir, target: &Dir) -> std::result::Result<(), (OsString, io::Error)> {
+        let mut parents: Option<(&str, Dir, Dir)> = None;
+        for step in &self.steps {
             let (above, name) = step.path.rsplit_once('/').unwrap_or(("", &step.path));
-            let moved = (|| {
+            let mut make = || {
                 let (from, into) = match &mut parents {
                     _ if above.is_empty() => (tree, target),
-                    Some((path, from, into)) if path == above => (&*from, &*into),
+                    Some((path, from, into)) if *path == above => (&*from, &*into),
                     parents => {
-                        let (_, from, into) =
-                            parents.insert((above.to_owned(), tree.below(above)?, target.below(above)?));
+                        let (_, from, into) = parents.insert((above, tree.below(above)?, target.below(above)?));
                         (&*from, &*into)
                     }
                 };
@@ -161,11 +156,8 @@ impl<'a> Merge<'a> {
                     true => from.rename(OsStr::new(name), into, OsStr::new(name)),
                     false => move_new(from, OsStr::new(name), into),
                 }
-            })();
-            if let Err(error) = moved {
-                let path = OsString::from(&step.path);
-                return Err((self, path, error));
-            }
+            };
+            make().map_err(|error| (OsString::from(&step.path), error))?;
             self.done += 1;
         }
         // What is below a directory comes before it here.
@@ -175,12 +167,9 @@ impl<'a> Merge<'a> {
                 dir.set_mode(stat.mode)?;
                 dir.set_mtime(stat.mtime)
             };
-            if let Err(error) = finish() {
-                let path = OsString::from(path);
-                return Err((self, path, error));
-            }
+            finish().map_err(|error| (OsString::from(path), error))?;
         }
-        Ok(self.published)
+        Ok(())
     }
 
     /// Leaves out all but the first `count` moves, as a crash does.

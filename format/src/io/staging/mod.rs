@@ -416,10 +416,11 @@ fn merge_into(
 ) -> std::result::Result<Published, Failure> {
     let tree = staging.child(OsStr::new(TREE)).map_err(Failure::Preparing)?;
     check_names(&tree.list().map_err(Failure::Preparing)?)?;
-    let merge = Merge::plan(shown, &tree, target, overwrite, &remains.moved).map_err(Failure::Before)?;
+    let mut merge = Merge::plan(shown, &tree, target, overwrite, &remains.moved).map_err(Failure::Before)?;
     merge.write_down(staging, target, sync).map_err(Failure::Preparing)?;
-    let of = merge.len();
-    merge.run(&tree, target).map_err(|(merge, entry, error)| Failure::At { entry, error, done: merge.done, of })
+    let moved = merge.run(&tree, target);
+    moved.map_err(|(entry, error)| Failure::At { entry, error, done: merge.done, of: merge.len() })?;
+    Ok(merge.published)
 }
 
 /// Refuses an entry that a later run would take for what an interrupted one left, and remove.
