@@ -395,6 +395,24 @@ fn a_merge_follows_no_link_and_changes_no_kind() {
 }
 
 #[test]
+fn a_merge_does_not_begin_what_it_cannot_end() {
+    let temp = tempfile::tempdir().unwrap();
+    let target = full(&temp);
+    fs::create_dir(target.join("zone")).unwrap();
+    let mount = std::process::Command::new("mount").args(["-t", "tmpfs", "none"]).arg(target.join("zone")).output();
+    if !mount.is_ok_and(|output| output.status.success()) {
+        let told = "skipped: a_merge_does_not_begin_what_it_cannot_end: no right to mount a file system\n";
+        io::stderr().write_all(told.as_bytes()).unwrap();
+        return;
+    }
+    let merged = merge(&target, Overwrite::Always, &[("a", "new"), ("zone/x", "new")]);
+    assert!(std::process::Command::new("umount").arg(target.join("zone")).status().unwrap().success());
+    let error = merged.unwrap_err();
+    assert_eq!((error.code(), error.entry()), ("usage.target", Some("zone/x")));
+    assert_eq!(names(&target), ["d", "top", "zone"]);
+}
+
+#[test]
 fn a_merge_again_after_a_crash_completes() {
     let files = [("d/both", "new"), ("d/n", "new"), ("new/deep/f", "new"), ("top", "new"), ("z", "new")];
     for moved in 0..=files.len() {
