@@ -132,8 +132,8 @@ fn warn(context: &Context, report: &ExtractReport) {
         context.warn(path, "is skipped: a symbolic link whose target is not inside the directory");
     }
     if report.stripped > 0 {
-        let files = counted(report.stripped, "file or link has", "files or links have");
-        context.warn("--strip-components", &format!("{files} too few components, and are skipped"));
+        let files = counted(report.stripped, "file or link is", "files or links are");
+        context.warn("--strip-components", &format!("{files} left out, because nothing is left of the path"));
     }
     for path in &report.kept {
         context.warn(path, "is kept as it was");
@@ -176,8 +176,8 @@ fn print(out: &mut Stdout, target: &Path, report: &ExtractReport, files: &[Recor
         line(out, format!("{} to {}", counted(file.stream.len(), "record", "records"), file.name))?;
     }
     if report.replaced > 0 || !report.kept.is_empty() {
-        let replaced = counted(report.replaced, "file or link was", "files or links were");
-        line(out, format!("{replaced} replaced, {} kept", human::count(report.kept.len() as u64)))?;
+        let (replaced, kept) = (human::count(report.replaced), human::count(report.kept.len() as u64));
+        line(out, format!("of these, {replaced} replaced what was there, and {kept} gave way to it"))?;
     }
     Ok(())
 }
