@@ -328,7 +328,7 @@ pub struct Extract {
     /// What becomes of symbolic links that lead out of the directory
     #[arg(long, value_name = "WHAT", default_value = "refuse")]
     pub links: Links,
-    /// Which names are accepted; whatever this says, no file ever takes the place of another
+    /// Which names are accepted; whatever this says, no entry ever takes the place of another
     #[arg(long, value_name = "WHICH", default_value = "any")]
     pub names: Names,
     /// Leave the first N components off every path; what has no more than N is left out

@@ -42,8 +42,9 @@ impl Archive {
     /// ```
     ///
     /// # Errors
-    /// `usage.target` for a target that is something else, or where something is in the way; `usage.no-such-entry` where a pattern matches nothing;
-    /// `policy.link`, `policy.name`; whatever is wrong with the archive; failures to write. Nothing is left behind then.
+    /// `usage.target` for a target that is something else, or where something is in the way; `usage.no-such-entry` where
+    /// a pattern matches nothing; `policy.link`, `policy.name`; whatever is wrong with the archive; failures to write.
+    /// Nothing is left behind then, unless `io.file` says that a move into an existing directory failed half-way.
     pub fn extract(&self, target: impl AsRef<Path>, options: &ExtractOptions) -> Result<ExtractReport> {
         self.extract_with(target, options, |_| Ok(()))
     }
