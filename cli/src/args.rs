@@ -81,7 +81,7 @@ pub enum Verb {
     /// Print the .proto text, or the descriptor set, of an archive's record types
     #[command(after_long_help = SCHEMA)]
     Schema(Schema),
-    /// Extract to an absent or empty directory: all of it, proven, or nothing
+    /// Extract to a directory: all of it, proven, or nothing
     #[command(after_long_help = EXTRACT)]
     Extract(Extract),
     /// Prove every byte of archives, or say what is wrong
@@ -315,12 +315,22 @@ pub struct Schema {
 }
 
 const EXTRACT: &str = "\
-Patterns are globs over paths: ? and * match within a component, ** across components; one without a / matches a name at \
-any depth. What matches is extracted with all that is below it.
+Patterns are globs over the paths in the archive: ? and * match within a component, ** across components; one without a / \
+matches a name at any depth. What matches is extracted with all that is below it.
+
+Everything is written to a staging directory and proven there before anything appears in DIR. An absent DIR appears in one \
+step. With --merge, entries are moved into DIR one after the other; directories that are there keep their modes, symbolic \
+links in DIR are not followed, and nothing is ever put in the place of a directory. Should the move be interrupted, DIR has \
+a directory .rosettar-extract-XXXXXXXX, and running the same again completes and removes it.
+
+With --records, each stream becomes a file at the top of DIR, such as flights.csv, whatever GLOBs there are; `rosettar \
+schema` gives the .proto files that describe the records, for binpb the only way to read them.
 
 Examples:
   rosettar extract notes.rtar
   rosettar extract notes.rtar -C /tmp/notes '*.md'
+  rosettar extract --merge --overwrite newer --strip-components 1 notes.rtar -C ~/notes
+  rosettar extract --records csv flights.rtar
   rosettar extract --modes exact --sync backup.rtar -C /srv/restored";
 
 /// `extract`
@@ -332,18 +342,28 @@ pub struct Extract {
     /// Extract only what matches, and what is below it
     #[arg(value_name = "GLOB")]
     pub globs: Vec<String>,
-    /// The absent or empty directory to extract to [default: the archive's name without its suffix, here]
+    /// The directory to extract to, absent or empty unless --merge is given [default: the archive's name without its
+    /// suffix, here]
     #[arg(short = 'C', long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub directory: Option<PathBuf>,
     /// What becomes of symbolic links that lead out of the directory
     #[arg(long, value_name = "WHAT", default_value = "refuse")]
     pub links: Links,
-    /// Which names are accepted; whatever this says, no file ever takes the place of another
+    /// Which names are accepted; whatever this says, no entry ever takes the place of another
     #[arg(long, value_name = "WHICH", default_value = "any")]
     pub names: Names,
     /// Leave the first N components off every path; what has no more than N is left out
     #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
     pub strip_components: usize,
+    /// Add to what DIR holds; a file in the way is an error, before anything is changed, unless --overwrite is given
+    #[arg(long)]
+    pub merge: bool,
+    /// What becomes of a file in DIR, or a link, where the archive has another one
+    #[arg(long, value_name = "WHICH", requires = "merge")]
+    pub overwrite: Option<Overwrite>,
+    /// Write the records of each stream NAME to a file, NAME.jsonl, NAME.csv or NAME.binpb
+    #[arg(long, value_name = "FORMAT")]
+    pub records: Option<RecordFiles>,
     /// Whether the modes of files honour the umask
     #[arg(long, value_name = "HOW", default_value = "umask")]
     pub modes: Modes,
@@ -447,6 +467,59 @@ impl From<Names> for rosettar::io::Names {
         match names {
             Names::Any => Self::Any,
             Names::Portable => Self::Portable,
+        }
+    }
+}
+
+/// What becomes of files that are in the way of a merge.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum Overwrite {
+    /// It is kept, and reported
+    Never,
+    /// It is replaced if it is older, otherwise kept, and reported
+    Newer,
+    /// It is replaced
+    Always,
+}
+
+impl From<Overwrite> for rosettar::io::Overwrite {
+    fn from(overwrite: Overwrite) -> Self {
+        match overwrite {
+            Overwrite::Never => Self::Never,
+            Overwrite::Newer => Self::Newer,
+            Overwrite::Always => Self::Always,
+        }
+    }
+}
+
+/// The formats of files that records are extracted to.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum RecordFiles {
+    /// Canonical protobuf JSON, one object a line
+    Jsonl,
+    /// CSV with a header row
+    Csv,
+    /// Messages, each after its length
+    Binpb,
+}
+
+impl RecordFiles {
+    /// What the names of such files end in, after a dot.
+    pub fn suffix(self) -> &'static str {
+        match self {
+            Self::Jsonl => "jsonl",
+            Self::Csv => "csv",
+            Self::Binpb => "binpb",
+        }
+    }
+}
+
+impl From<RecordFiles> for crate::output::Format {
+    fn from(files: RecordFiles) -> Self {
+        match files {
+            RecordFiles::Jsonl => Self::Jsonl,
+            RecordFiles::Csv => Self::Csv,
+            RecordFiles::Binpb => Self::Binpb,
         }
     }
 }

@@ -1,17 +1,19 @@
 //! `extract`: to a directory.
 
+use std::io::{BufWriter, IntoInnerError};
 use std::path::{Path, PathBuf};
 
 use rosettar::error::code;
-use rosettar::model::Facts;
-use rosettar::{Error, ExtractOptions, ExtractReport, Monitor, ReadOptions, Result};
+use rosettar::io::{Overwrite, Sandbox};
+use rosettar::model::{Facts, Mtime};
+use rosettar::{Archive, EntryPath, Error, ExtractOptions, ExtractReport, Monitor, ReadOptions, Result};
 use serde_json::json;
 
 use super::input::{is_pipe, is_stdin};
 use super::{Context, counted, done, line};
-use crate::args::Extract;
-use crate::output::human;
+use crate::args::{Extract, RecordFiles};
 use crate::output::table::escape;
+use crate::output::{Options, RecordWriter, human};
 use crate::ui::{Stdout, exit};
 
 pub(super) fn run(context: &Context, args: &Extract) -> Result<u8> {
@@ -24,64 +26,78 @@ pub(super) fn run(context: &Context, args: &Extract) -> Result<u8> {
     if let Some(threads) = args.threads {
         reading = reading.threads(threads);
     }
-    let mut options = ExtractOptions::new().links(args.links.into()).modes(args.modes.into()).sync(args.sync);
-    options = options.names(args.names.into()).strip_components(args.strip_components);
-    for glob in &args.globs {
-        options = options.pattern(glob);
-    }
-    let (facts, report) = extract(context, args, &target, &options, reading, &monitor)?;
-    for path in &report.skipped {
-        context.warn(path, "is skipped: a symbolic link whose target is not inside the directory");
-    }
+    let Extracted { facts, report, files } = extract(context, args, &target, reading, &monitor)?;
+    warn(context, &report);
     let mut out = Stdout::new();
     if context.json {
-        let object = json!({
-            "target": target.to_string_lossy(),
-            "files": report.files,
-            "directories": report.directories,
-            "symlinks": report.symlinks,
-            "bytes": report.bytes,
-            "skipped": report.skipped,
-        });
-        line(&mut out, object)?;
+        line(&mut out, object(&target, &report, &files))?;
     } else if !context.quiet {
-        let text = format!(
-            "extracted {} ({}), {} and {} to {}",
-            counted(report.files, "file", "files"),
-            human::bytes(report.bytes),
-            counted(report.directories, "directory", "directories"),
-            counted(report.symlinks, "link", "links"),
-            escape(&target.to_string_lossy()),
-        );
-        line(&mut out, text)?;
+        print(&mut out, &target, &report, &files)?;
         let records = facts.totals.records;
-        if records > 0 {
+        if records > 0 && args.records.is_none() {
             let records = counted(records, "record is", "records are");
-            line(&mut out, format!("{records} not extracted: `rosettar records` prints them"))?;
+            line(
+                &mut out,
+                format!("{records} not extracted: `rosettar records` prints them, `--records` extracts them"),
+            )?;
         }
     }
     done(&mut out)?;
-    Ok(if report.skipped.is_empty() { exit::DONE } else { exit::FINDING })
+    let complete = report.skipped.is_empty() && report.kept.is_empty() && report.stripped == 0;
+    Ok(if complete { exit::DONE } else { exit::FINDING })
 }
 
-/// Extracts what comes through a pipe as it comes, and any other archive by its index.
+/// What the command line asks of the extraction of files.
+fn options(args: &Extract) -> ExtractOptions {
+    let mut options = ExtractOptions::new()
+        .links(args.links.into())
+        .names(args.names.into())
+        .strip_components(args.strip_components)
+        .modes(args.modes.into())
+        .sync(args.sync);
+    if args.merge {
+        options = options.merge(args.overwrite.map_or(Overwrite::Refuse, Into::into));
+    }
+    args.globs.iter().fold(options, ExtractOptions::pattern)
+}
+
+/// What was extracted.
+struct Extracted {
+    facts: Facts,
+    report: ExtractReport,
+    files: Vec<RecordFile>,
+}
+
+/// Extracts what comes through a pipe as it comes, and any other archive by its index. Records as files take the index, so
+/// for them an archive from a pipe is spooled.
 fn extract(
     context: &Context,
     args: &Extract,
     target: &Path,
-    options: &ExtractOptions,
     reading: ReadOptions,
     monitor: &Monitor,
-) -> Result<(Facts, ExtractReport)> {
-    if is_pipe(&args.archive)? {
+) -> Result<Extracted> {
+    let options = options(args);
+    let Some(format) = args.records else {
+        if is_pipe(&args.archive)? {
+            let _watch = context.watch("extracting", monitor);
+            let (confirmed, report) = context.stream(&args.archive, reading)?.extract(target, &options)?;
+            return Ok(Extracted { facts: confirmed.facts().clone(), report, files: Vec::new() });
+        }
+        let archive = context.open_with(&args.archive, reading)?;
         let _watch = context.watch("extracting", monitor);
-        let (confirmed, report) = context.stream(&args.archive, reading)?.extract(target, options)?;
-        return Ok((confirmed.facts().clone(), report));
-    }
+        let report = archive.extract(target, &options)?;
+        return Ok(Extracted { facts: archive.facts().clone(), report, files: Vec::new() });
+    };
     let archive = context.open_with(&args.archive, reading)?;
+    let files = RecordFile::all(&archive, format)?;
+    let options = files.iter().fold(options, |options, file| options.beside(file.name.clone()));
+    let mtime = time_of_records(&archive, &args.archive);
     let _watch = context.watch("extracting", monitor);
-    let report = archive.extract(target, options)?;
-    Ok((archive.facts().clone(), report))
+    let report = archive.extract_with(target, &options, |sandbox| {
+        files.iter().try_for_each(|file| file.write(context, sandbox, mtime))
+    })?;
+    Ok(Extracted { facts: archive.facts().clone(), report, files })
 }
 
 /// In the current directory, the archive's name without its suffix.
@@ -97,4 +113,103 @@ fn default_target(archive: &Path) -> Result<PathBuf> {
             Err(Error::new(code::USAGE_TARGET, message))
         }
     }
+}
+
+/// A file that the records of a stream are written to.
+struct RecordFile {
+    name: EntryPath,
+    stream: rosettar::read::Stream,
+    format: RecordFiles,
+}
+
+impl RecordFile {
+    /// One for each stream.
+    fn all(archive: &Archive, format: RecordFiles) -> Result<Vec<Self>> {
+        let file = |stream: &rosettar::StreamInfo| {
+            let name = EntryPath::new(format!("{}.{}", stream.name(), format.suffix()))?;
+            Ok(Self { name, stream: archive.stream(stream.name())?, format })
+        };
+        archive.streams().iter().map(file).collect()
+    }
+
+    fn write(&self, context: &Context, sandbox: &Sandbox, mtime: Mtime) -> Result<()> {
+        let file = BufWriter::with_capacity(1 << 18, sandbox.create_file(&self.name)?);
+        let mut writer = RecordWriter::new(file, self.format.into(), &self.stream.descriptor()?, Options::new());
+        if writer.wants_bytes() {
+            let mut records = self.stream.records(..)?;
+            while let Some(record) = records.next_record()? {
+                context.interrupt.check()?;
+                writer.write_bytes(record)?;
+            }
+        } else {
+            for message in self.stream.messages(..)? {
+                context.interrupt.check()?;
+                writer.write(message?)?;
+            }
+        }
+        let file = writer.finish()?.into_inner().map_err(IntoInnerError::into_error);
+        let file = file.map_err(|error| Error::io(code::IO_WRITE, "writing records", error))?;
+        file.finish(0o666, (mtime.seconds, mtime.nanoseconds))
+    }
+}
+
+/// When the archive was made, as far as that is known, so that extracting once more gives the same files.
+fn time_of_records(archive: &Archive, path: &Path) -> Mtime {
+    let modified = || std::fs::metadata(path).and_then(|metadata| metadata.modified()).ok().map(Mtime::from);
+    archive.facts().manifest.created.or_else(modified).unwrap_or_default()
+}
+
+fn warn(context: &Context, report: &ExtractReport) {
+    for path in &report.skipped {
+        context.warn(path, "is skipped: a symbolic link whose target is not inside the directory");
+    }
+    if report.stripped > 0 {
+        let files = counted(report.stripped, "file or link is", "files or links are");
+        context.warn("--strip-components", &format!("{files} left out, because nothing is left of the path"));
+    }
+    for path in &report.kept {
+        context.warn(path, "is kept as it was");
+    }
+    for path in &report.left_behind {
+        let message = "an interrupted extraction left this; remove it, unless that is still running";
+        context.warn(&path.to_string_lossy(), message);
+    }
+}
+
+fn object(target: &Path, report: &ExtractReport, files: &[RecordFile]) -> serde_json::Value {
+    let left_behind: Vec<_> = report.left_behind.iter().map(|path| path.to_string_lossy()).collect();
+    json!({
+        "target": target.to_string_lossy(),
+        "files": report.files,
+        "directories": report.directories,
+        "symlinks": report.symlinks,
+        "bytes": report.bytes,
+        "records": files.iter().map(|file| file.stream.len()).sum::<u64>(),
+        "record_files": files.iter().map(|file| file.name.as_str()).collect::<Vec<_>>(),
+        "skipped": report.skipped,
+        "stripped": report.stripped,
+        "kept": report.kept,
+        "replaced": report.replaced,
+        "left_behind": left_behind,
+    })
+}
+
+fn print(out: &mut Stdout, target: &Path, report: &ExtractReport, files: &[RecordFile]) -> Result<()> {
+    let text = format!(
+        "extracted {} ({}), {} and {} to {}",
+        counted(report.files, "file", "files"),
+        human::bytes(report.bytes),
+        counted(report.directories, "directory", "directories"),
+        counted(report.symlinks, "link", "links"),
+        escape(&target.to_string_lossy()),
+    );
+    line(out, text)?;
+    for file in files {
+        line(out, format!("{} to {}", counted(file.stream.len(), "record", "records"), file.name))?;
+    }
+    if report.replaced > 0 || !report.kept.is_empty() {
+        let (replaced, kept) = (human::count(report.replaced), human::count(report.kept.len() as u64));
+        line(out, format!("of these, {replaced} replaced what was there, and {kept} gave way to it"))?;
+    }
+    Ok(())
 }

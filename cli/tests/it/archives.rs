@@ -9,7 +9,7 @@ fn extract_is_all_or_nothing() {
     assert_eq!(
         ran.out,
         "extracted 2 files (11 B), 3 directories and 1 link to ./a\n\
-         3 records are not extracted: `rosettar records` prints them\n"
+         3 records are not extracted: `rosettar records` prints them, `--records` extracts them\n"
     );
     assert_eq!(std::fs::read(dir.path("a/t/sub/ü b.md")).unwrap(), b"beta\n");
     assert!(dir.run(&["extract", "a.rtar"]).code(1).err.contains("[usage.target]"));
@@ -27,6 +27,87 @@ fn extract_is_all_or_nothing() {
     let before = dir.names();
     dir.run(&["extract", "bad.rtar"]).code(2);
     assert_eq!(dir.names(), before);
+}
+
+#[test]
+fn records_become_files_all_or_nothing() {
+    let dir = Dir::with_archive();
+    for (format, records) in [("jsonl", "records"), ("csv", "records"), ("binpb", "records")] {
+        let ran = dir.run(&["extract", "a.rtar", "-C", format, "--records", format, "*.md"]).ok();
+        assert!(ran.out.ends_with(&format!("3 records to rows.{format}\n")), "{}", ran.out);
+        assert_eq!(names(&dir.path(format)), [format!("rows.{format}").as_str(), "t"]);
+        let printed = dir.run(&[records, "a.rtar", "rows", "--format", format]).ok().bytes;
+        assert_eq!(std::fs::read(dir.path(&format!("{format}/rows.{format}"))).unwrap(), printed);
+    }
+    // The same time each time, so that a merge finds the same file.
+    dir.run(&["extract", "a.rtar", "-C", "csv", "--records", "csv", "*.md", "--merge"]).ok();
+    let with_clash = |dir: &Dir| {
+        dir.write("rows.jsonl", "{\"number\":1}\n{\"number\":2}\n");
+        let records = "rows:demo.Row=rows.jsonl";
+        dir.run(&["pack", "-q", "-o", "b.rtar", "--proto", "rows.proto", "--records", records, "rows.jsonl"]).ok();
+    };
+    with_clash(&dir);
+    let before = dir.names();
+    let ran = dir.run(&["extract", "b.rtar", "--records", "jsonl"]).code(2);
+    assert!(ran.err.contains("[policy.name]") && ran.err.contains("rows.jsonl"), "{}", ran.err);
+    assert_eq!(dir.names(), before);
+    dir.run(&["extract", "b.rtar", "--records", "csv"]).ok();
+    assert_eq!(names(&dir.path("b")), ["rows.csv", "rows.jsonl"]);
+    dir.run(&["extract", "b.rtar", "--records", "text"]).code(1);
+}
+
+#[test]
+fn extract_merges_as_told() {
+    let dir = Dir::with_archive();
+    dir.write("out/t/a.txt", "mine");
+    dir.write("out/own", "mine");
+    let extract = |more: &[&str]| dir.run(&[&["extract", "a.rtar", "-C", "out"], more].concat());
+    assert!(extract(&[]).code(1).err.contains("--merge"));
+    let ran = extract(&["--merge"]).code(1);
+    assert!(ran.err.contains("t/a.txt") && ran.err.contains("--overwrite always"), "{}", ran.err);
+    assert_eq!(
+        (names(&dir.path("out")), names(&dir.path("out/t"))),
+        (vec!["own".into(), "t".into()], vec!["a.txt".into()])
+    );
+    extract(&["--overwrite", "always"]).code(1);
+    let ran = extract(&["--merge", "--overwrite", "never"]).code(3);
+    assert!(ran.err.contains("t/a.txt: is kept as it was"), "{}", ran.err);
+    assert!(ran.out.contains("of these, 0 replaced what was there, and 1 gave way to it\n"), "{}", ran.out);
+    assert_eq!(std::fs::read(dir.path("out/t/a.txt")).unwrap(), b"mine");
+    assert_eq!(names(&dir.path("out/t")), ["a.txt", "empty", "sub"]);
+    // It was written just now, after the tree was packed.
+    extract(&["--merge", "--overwrite", "newer"]).code(3);
+    let ran = extract(&["--merge", "--overwrite", "always"]).ok();
+    assert!(ran.out.contains("of these, 1 replaced what was there, and 0 gave way to it\n"), "{}", ran.out);
+    assert_eq!(std::fs::read(dir.path("out/t/a.txt")).unwrap(), b"alpha\n");
+    extract(&["--merge"]).ok();
+    assert_eq!(names(&dir.path("out")), ["own", "t"]);
+}
+
+#[test]
+fn components_are_stripped_and_names_portable() {
+    let dir = Dir::with_archive();
+    let ran = dir.run(&["extract", "a.rtar", "-C", "one", "--strip-components", "1"]).ok();
+    assert!(ran.out.starts_with("extracted 2 files (11 B), 2 directories"), "{}", ran.out);
+    assert_eq!(names(&dir.path("one")), ["a.txt", "empty", "sub"]);
+    // The link in t/sub now leads out, and the file above it has nothing left of its path.
+    let two = ["extract", "a.rtar", "-C", "two", "--strip-components", "2"];
+    assert!(dir.run(&two).code(2).err.contains("[policy.link]"));
+    let ran = dir.run(&[&two[..], &["--links", "keep"]].concat()).code(3);
+    assert!(ran.err.contains("1 file or link is left out"), "{}", ran.err);
+    assert_eq!(names(&dir.path("two")), ["link", "ü b.md"]);
+
+    dir.write("n/Ä", "1");
+    dir.write("n/a\u{308}", "2");
+    dir.run(&["pack", "-q", "-o", "n.rtar", "n"]).ok();
+    let ran = dir.run(&["extract", "n.rtar", "--names", "portable"]).code(2);
+    assert!(ran.err.contains("n/Ä") && ran.err.contains("n/a\\u{308}"), "{}", ran.err);
+    let ran = dir.run(&["pack", "-q", "-o", "p.rtar", "--names", "portable", "n"]).code(1);
+    assert!(ran.err.contains("[policy.name]") && !dir.names().contains(&"p.rtar".to_owned()), "{}", ran.err);
+    dir.write("w/aux.txt", "");
+    dir.run(&["pack", "-q", "-o", "p.rtar", "--names", "portable", "w"]).code(1);
+    dir.run(&["pack", "-q", "-o", "p.rtar", "--names", "portable", "t"]).ok();
+    dir.run(&["extract", "p.rtar", "--names", "portable"]).ok();
 }
 
 #[test]

@@ -2,15 +2,22 @@
 
 #![cfg(unix)]
 
+use std::collections::BTreeMap;
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::support::Dir;
+use crate::support::{Dir, names};
 
 fn interrupt(process: u32) {
+    assert!(signal(process, "INT", 1), "the process is there until it is waited for");
+}
+
+/// Sends a signal, more than once without a pause between.
+fn signal(process: u32, name: &str, times: usize) -> bool {
     // The shell has a `kill` of its own.
-    let status = Command::new("sh").arg("-c").arg(format!("kill -INT {process}")).status().unwrap();
-    assert!(status.success());
+    let script = vec![format!("kill -{name} {process}"); times].join("; ");
+    Command::new("sh").arg("-c").arg(script).stderr(Stdio::null()).status().unwrap().success()
 }
 
 fn wait_for(what: &str, mut condition: impl FnMut() -> bool) {
@@ -44,8 +51,8 @@ fn waiting_for_standard_input_stops() {
     let dir = Dir::with_files();
     let args = ["pack", "-o", "a.rtar", "--proto", "rows.proto", "--records", "r:demo.Row=csv:-"];
     let mut command = dir.command(&args);
-    let mut child = command.stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let before = dir.names().len();
+    let mut child = command.stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     wait_for("a temporary file", || dir.names().len() > before);
     let stdin = child.stdin.take();
     interrupt(child.id());
@@ -53,4 +60,112 @@ fn waiting_for_standard_input_stops() {
     drop(stdin);
     assert_eq!(child.wait().unwrap().code(), Some(130));
     assert_eq!(dir.names().len(), before);
+}
+
+const STAGING: &str = ".rosettar-extract-";
+
+/// The files below `root`, with their contents; names with the mark of staging directories are left out, and returned.
+fn files(root: &Path) -> (BTreeMap<String, Vec<u8>>, Vec<String>) {
+    let (mut files, mut stagings) = (BTreeMap::new(), Vec::new());
+    let mut folders = vec![root.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for name in names(&folder) {
+            let path = folder.join(&name);
+            if name.contains(STAGING) {
+                stagings.push(name);
+            } else if path.is_dir() {
+                folders.push(path);
+            } else {
+                let key = path.strip_prefix(root).unwrap().to_string_lossy().into_owned();
+                files.insert(key, std::fs::read(path).unwrap());
+            }
+        }
+    }
+    (files, stagings)
+}
+
+/// At whatever moment the signal comes, and a second one: what is there is old or new, what is left is a staging directory,
+/// and running again completes.
+#[test]
+fn extracting_stops_with_each_entry_old_or_new() {
+    let dir = Dir::new();
+    for folder in 0..20 {
+        for file in 0..100 {
+            dir.write(&format!("t/{folder}/{file}"), format!("{folder} {file} ").repeat(1000));
+        }
+    }
+    dir.run(&["pack", "-q", "-o", "a.rtar", "-C", "t", "."]).ok();
+    let (all, _) = files(&dir.path("t"));
+    let mut complete = all.clone();
+    complete.insert("own".into(), b"mine".to_vec());
+    let (mut stopped, mut left) = (0, 0);
+    let start = Instant::now();
+    dir.run(&["extract", "-q", "a.rtar"]).ok();
+    let whole = start.elapsed();
+    for step in 0..48_u32 {
+        // What of the three: an absent target, an empty one, one in use; the signal; whether there are two.
+        let (target, kind) = [("absent", "INT"), ("empty", "TERM"), ("used", "INT")][step as usize % 3];
+        let times = 1 + (step as usize / 3) % 2;
+        let top = dir.path(&format!("{step}"));
+        let out = top.join(target);
+        std::fs::create_dir(&top).unwrap();
+        let mut old = BTreeMap::new();
+        if target != "absent" {
+            std::fs::create_dir(&out).unwrap();
+        }
+        if target == "used" {
+            for (path, content) in [("own", "mine"), ("0/0", "old"), ("19/19", "old")] {
+                dir.write(&format!("{step}/used/{path}"), content);
+            }
+            old = files(&out).0;
+        }
+        let shown = format!("{step}/{target}");
+        let mut args = vec!["extract", "-q", "a.rtar", "-C", &shown];
+        if target == "used" {
+            args.extend(["--merge", "--overwrite", "always"]);
+        }
+        let mut child = dir.command(&args).stderr(Stdio::piped()).spawn().unwrap();
+        std::thread::sleep(whole * step / 44);
+        signal(child.id(), kind, times);
+        let status = child.wait().unwrap();
+
+        let beside = names(&top);
+        assert!(
+            beside.iter().all(|name| name == target || name.starts_with(".absent.rosettar-extract-")),
+            "{beside:?}"
+        );
+        let (found, stagings) = if out.exists() { files(&out) } else { Default::default() };
+        let of_new = if target == "used" { &complete } else { &all };
+        for (path, content) in &found {
+            let whole = old.get(path) == Some(content) || of_new.get(path) == Some(content);
+            assert!(whole, "run {step}: {path} is neither old nor new");
+        }
+        assert!(old.keys().all(|path| found.contains_key(path)), "run {step}: something that was there is gone");
+        if target == "absent" {
+            assert!(found.is_empty() || found == all, "run {step}: an absent target came into being in part");
+        }
+        match status.code() {
+            Some(0) => assert!(found == *of_new && stagings.is_empty(), "run {step}"),
+            // Without a code it ended before it listened for signals, and before it began.
+            Some(130) | None => stopped += 1,
+            other => panic!("run {step}: {other:?}"),
+        }
+        let staged = !stagings.is_empty() || beside.iter().any(|name| name.contains(STAGING));
+        if staged {
+            assert_eq!((times, status.code()), (2, Some(130)), "run {step}: one signal leaves nothing behind");
+            left += 1;
+        }
+
+        if found != *of_new {
+            let args: Vec<_> = args.into_iter().filter(|arg| *arg != "-q").collect();
+            let again = dir.run(&args).code(0);
+            let told = again.err.contains("an interrupted extraction left this; remove it");
+            assert_eq!(told, beside.iter().any(|name| name.contains(STAGING)), "{}", again.err);
+            let (found, stagings) = files(&out);
+            assert!(found == *of_new && stagings.is_empty(), "run {step}, again");
+        }
+        std::fs::remove_dir_all(top).unwrap();
+    }
+    println!("of 48 runs, {stopped} were stopped, and {left} left a staging directory");
+    assert!(stopped > 0);
 }

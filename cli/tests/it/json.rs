@@ -101,6 +101,15 @@ fn every_verb_prints_what_is_documented() {
     let set = dir.run(&["schema", "--json", "a.rtar", "rows", "--descriptor-set", "-o", "set.binpb"]).ok().json();
     schema.check("schema", &set);
     schema.check("extract", &dir.run(&["extract", "--json", "a.rtar", "-C", "out"]).ok().json());
+    let merge = ["extract", "--json", "a.rtar", "-C", "out", "--merge", "--overwrite", "never", "--records", "csv"];
+    dir.write("out/rows.csv", "mine");
+    std::fs::create_dir(dir.path(".new.rosettar-extract-00000000")).unwrap();
+    let merged = dir.run(&merge).code(3).json();
+    schema.check("extract", &merged);
+    assert_eq!((&merged["kept"][0], &merged["records"]), (&"rows.csv".into(), &3.into()));
+    let new = dir.run(&["extract", "--json", "a.rtar", "-C", "new"]).ok().json();
+    schema.check("extract", &new);
+    assert_eq!(new["left_behind"].as_array().unwrap().len(), 1);
     dir.write("bad.rtar", "not an archive, but long enough to be looked at");
     let verified = dir.run(&["verify", "--json", "--records", "a.rtar", "bad.rtar"]).code(2);
     let verified = verified.json_lines();

@@ -43,11 +43,50 @@ impl Archive {
     /// ```
     ///
     /// # Errors
-    /// `usage.target` for a target that is something else, or where something is in the way; `usage.no-such-entry` where a pattern matches nothing;
-    /// `policy.link`, `policy.name`; whatever is wrong with the archive; failures to write. Nothing is left behind then.
+    /// `usage.target` for a target that is something else, or where something is in the way; `usage.no-such-entry` where
+    /// a pattern matches nothing; `policy.link`, `policy.name`; whatever is wrong with the archive; failures to write.
+    /// Nothing is left behind then, unless `io.file` says that a move into an existing directory failed half-way.
     pub fn extract(&self, target: impl AsRef<Path>, options: &ExtractOptions) -> Result<ExtractReport> {
+        self.extract_with(target, options, |_| Ok(()))
+    }
+
+    /// As [`extract`](Self::extract), and lets `add` make files of its own beside the entries, before anything is
+    /// published: all of it appears, or nothing. Their names are to be stated by [`ExtractOptions::beside`].
+    ///
+    /// ```
+    /// # use rosettar::{EntryPath, ExtractOptions};
+    /// # use std::io::Write as _;
+    /// # let mut file = Vec::new();
+    /// # let mut writer = rosettar::WriteOptions::new().write_to(&mut file)?;
+    /// # writer.add_bytes(rosettar::NewEntry::new("notes/a.txt")?, b"alpha")?;
+    /// # writer.finish()?;
+    /// # let dir = tempfile::tempdir().unwrap();
+    /// # let target = dir.path().join("out");
+    /// let name = EntryPath::new("SOURCE")?;
+    /// let options = ExtractOptions::new().beside(name.clone());
+    /// rosettar::open(file)?.extract_with(&target, &options, |sandbox| {
+    ///     let mut file = sandbox.create_file(&name)?;
+    ///     file.write_all(b"notes.rtar").unwrap();
+    ///     file.finish(0o644, (0, 0))
+    /// })?;
+    /// assert_eq!(std::fs::read(target.join("SOURCE")).unwrap(), b"notes.rtar");
+    /// # Ok::<(), rosettar::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`extract`](Self::extract), and those of `add`.
+    pub fn extract_with(
+        &self,
+        target: impl AsRef<Path>,
+        options: &ExtractOptions,
+        add: impl FnOnce(&Sandbox) -> Result<()>,
+    ) -> Result<ExtractReport> {
         let plan = self.plan(options)?;
-        publish(target.as_ref(), options, |sandbox| self.fill(sandbox, options, plan))
+        publish(target.as_ref(), options, |sandbox| {
+            let report = self.fill(sandbox, options, plan)?;
+            add(sandbox)?;
+            Ok(report)
+        })
     }
 
     /// Goes through the whole entry table before anything is written: what is wrong with it, what the policy refuses,
@@ -79,6 +118,8 @@ impl Archive {
             for placed in &self.inner.decode_page(number)?.entries {
                 let entry = &placed.entry;
                 let Some(path) = tree.admit(entry)? else { continue };
+                // Empty files and directories have no content that would be counted.
+                self.inner.options.monitor.advance(0)?;
                 self.check_header(&mut cursor, placed)?;
                 match entry.kind {
                     EntryKind::File => {
@@ -153,8 +194,8 @@ pub(crate) fn publish(
     let staging = Staging::new(target, staging)?;
     match staging.sandbox().and_then(|sandbox| fill(&sandbox)) {
         Ok(report) => {
-            let Published { kept, replaced, .. } = staging.publish()?;
-            Ok(ExtractReport { kept, replaced, ..report })
+            let Published { kept, replaced, left_behind } = staging.publish()?;
+            Ok(ExtractReport { kept, replaced, left_behind, ..report })
         }
         Err(error) => Err(staging.discard_after(error)),
     }

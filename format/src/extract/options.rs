@@ -1,5 +1,7 @@
 //! What is extracted and how, and what came of it.
 
+use std::path::PathBuf;
+
 use crate::io::{Links, Modes, Names, Overwrite};
 use crate::path::EntryPath;
 
@@ -110,4 +112,7 @@ pub struct ExtractReport {
     pub kept: Vec<String>,
     /// Files and links that were there before and were replaced.
     pub replaced: u64,
+    /// Staging directories beside a target that was absent, which interrupted extractions to it left. They can be removed,
+    /// unless one of those is still running.
+    pub left_behind: Vec<PathBuf>,
 }

@@ -28,12 +28,12 @@ impl<'a> Policy<'a> {
         let may_collide = options.names == Names::Portable || options.strip_components > 0;
         let collisions = may_collide.then(|| Collisions::new(options.names));
         for name in &options.beside {
-            debug_assert_eq!(name.components().count(), 1);
             if options.names == Names::Portable || cfg!(windows) {
                 check_portable(name)?;
             }
         }
-        let beside = options.beside.iter().map(|name| options.names.key(name.as_str())).collect();
+        let beside = options.beside.iter().filter_map(|name| name.components().next());
+        let beside = beside.map(|name| options.names.key(name)).collect();
         Ok(Self { options, selection, collisions, beside })
     }
 

@@ -129,3 +129,61 @@ impl<'a> TreeBuilder<'a> {
 fn parts(mtime: Mtime) -> (i64, u32) {
     (mtime.seconds, mtime.nanoseconds)
 }
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::io::Write as _;
+    use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+
+    use super::*;
+    use crate::digest::Digest;
+    use crate::io::Modes;
+    use crate::limits::Limits;
+    use crate::path::LinkTarget;
+
+    /// As extraction from a stream drives it: entries come one by one, and their times in full only at the end.
+    #[test]
+    fn entries_one_by_one_and_nanoseconds_at_the_end() {
+        let root = tempfile::tempdir().unwrap();
+        let sandbox = Sandbox::open(root.path(), Modes::Exact).unwrap();
+        let options = ExtractOptions::new().strip_components(1).pattern("a");
+        let mut tree = TreeBuilder::new(&sandbox, &options).unwrap();
+        let path = |path: &str| EntryPath::new(path).unwrap();
+        let (coarse, exact) = (Mtime::from_seconds(5), Mtime { seconds: 5, nanoseconds: 7 });
+        let target = LinkTarget::with_limits("f", &Limits::default()).unwrap();
+        let entries = [
+            Entry::directory(path("a"), 0o755, coarse),
+            Entry::directory(path("a/d"), 0o000, coarse),
+            Entry::file(path("a/d/f"), 0o400, coarse, 1, Digest::of(b"x")),
+            Entry::symlink(path("a/d/l"), coarse, target),
+            Entry::file(path("b/f"), 0o400, coarse, 1, Digest::of(b"x")),
+        ];
+        let mut admitted = Vec::new();
+        for entry in &entries {
+            let Some(path) = tree.admit(entry).unwrap() else { continue };
+            admitted.push(path.to_string());
+            match entry.kind {
+                EntryKind::File => {
+                    let mut file = tree.file(&path).unwrap();
+                    file.write_all(b"x").unwrap();
+                    tree.finish_file(file, entry).unwrap();
+                }
+                EntryKind::Directory => tree.directory(path, entry).unwrap(),
+                _ => tree.link(path, entry),
+            }
+        }
+        assert_eq!(admitted, ["d", "d/f", "d/l"]);
+        for entry in &entries {
+            if let Some(path) = tree.path_of(entry) {
+                tree.set_mtime(&path, exact).unwrap();
+            }
+        }
+        let report = tree.finish().unwrap();
+        assert_eq!((report.files, report.directories, report.symlinks, report.stripped), (1, 1, 1, 0));
+        let stat = |path: &str| std::fs::symlink_metadata(root.path().join(path)).unwrap();
+        assert_eq!((stat("d").mode() & 0o777, stat("d").mtime_nsec()), (0, 7));
+        // Its owner, too, may look into it only now.
+        std::fs::set_permissions(root.path().join("d"), std::fs::Permissions::from_mode(0o700)).unwrap();
+        assert_eq!((stat("d/f").mtime_nsec(), stat("d/l").mtime_nsec()), (7, 7));
+    }
+}

@@ -5,7 +5,7 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::Path;
 
-use rosettar::io::{Links, Modes};
+use rosettar::io::{Links, Modes, Names, Overwrite};
 use rosettar::model::Mtime;
 use rosettar::write::tree::WalkOptions;
 use rosettar::{Archive, ExtractOptions, Limits, NewEntry, ReadOptions, WriteOptions, Writer};
@@ -286,4 +286,85 @@ fn a_packed_tree_comes_back() {
     let mut tar = std::process::Command::new("tar");
     support::run(tar.args(["--no-same-owner", "-p", "-x", "-f"]).arg(file.path()).arg("-C").arg(out.path()));
     assert_eq!(trees::differences(&expected, &trees::on_disk(out.path())), Vec::<String>::new());
+}
+
+/// All options at once, into a directory that is in use.
+#[test]
+fn options_hold_together() {
+    let time = Mtime { seconds: 1_000_000_000, nanoseconds: 123_456_789 };
+    let archive = archive(|writer| {
+        writer.add_directory(entry("top/ro").mode(0o555).mtime(time)).unwrap();
+        writer.add_bytes(entry("top/ro/f").mode(0o666).mtime(time), b"new").unwrap();
+        writer.add_bytes(entry("top/there/f").mode(0o600).mtime(time), b"new").unwrap();
+        writer.add_directory(entry("top/there").mode(0o700).mtime(time)).unwrap();
+        writer.add_symlink(entry("top/there/out"), "../../f").unwrap();
+        writer.add_symlink(entry("top/there/in").mtime(time), "../ro/f").unwrap();
+        writer.add_bytes(entry("other/g"), b"not chosen").unwrap();
+        writer.add_bytes(entry("top.txt").mtime(time), b"nothing is left of its path").unwrap();
+    });
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("out");
+    fs::create_dir_all(out.join("there")).unwrap();
+    fs::set_permissions(out.join("there"), fs::Permissions::from_mode(0o750)).unwrap();
+    fs::write(out.join("there/f"), "old").unwrap();
+    let options = ExtractOptions::new()
+        .pattern("top*")
+        .strip_components(1)
+        .names(Names::Portable)
+        .links(Links::Skip)
+        .modes(Modes::Exact)
+        .sync(true)
+        .merge(Overwrite::Always);
+    let report = archive.extract(&out, &options).unwrap();
+    assert_eq!((report.files, report.directories, report.symlinks), (2, 2, 1));
+    assert_eq!((report.skipped, report.stripped, report.replaced), (vec!["top/there/out".to_owned()], 1, 1));
+    assert_eq!(support::names_in(&out), ["ro", "there"]);
+    assert_eq!(support::names_in(&out.join("there")), ["f", "in"]);
+    let stat = |path: &str| {
+        let metadata = fs::symlink_metadata(out.join(path)).unwrap();
+        (metadata.mode() & 0o7777, (metadata.mtime() == time.seconds, metadata.mtime_nsec() == 123_456_789))
+    };
+    assert_eq!(stat("ro"), (0o555, (true, true)));
+    assert_eq!(stat("ro/f"), (0o666, (true, true)));
+    assert_eq!(stat("there/f"), (0o600, (true, true)));
+    assert_eq!(stat("there/in").1, (true, true));
+    // A directory that was there keeps its mode.
+    assert_eq!(stat("there").0, 0o750);
+    // Once more, nothing is to do; and stripped of two, the paths of different directories meet.
+    let again = archive.extract(&out, &options.clone().merge(Overwrite::Refuse)).unwrap();
+    assert_eq!((again.replaced, again.kept), (0, vec![]));
+    let error = archive.extract(folder.path().join("two"), &options.strip_components(2)).unwrap_err();
+    assert_eq!((error.code(), error.entry()), ("policy.name", Some("top/there/f")), "{error}");
+    fs::set_permissions(out.join("ro"), fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+#[test]
+fn files_beside_the_entries_are_published_with_them_or_not_at_all() {
+    use std::io::Write as _;
+    let archive = sample();
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("out");
+    let name = rosettar::EntryPath::new("records.csv").unwrap();
+    let add = |sandbox: &rosettar::io::Sandbox| {
+        let mut file = sandbox.create_file(&name)?;
+        file.write_all(b"a,b\n").unwrap();
+        file.finish(0o644, (5, 0))
+    };
+    let options = ExtractOptions::new().beside(name.clone());
+    let fail = |_: &rosettar::io::Sandbox| Err(rosettar::Error::new(rosettar::error::code::USAGE_INPUT, "no"));
+    assert_eq!(archive.extract_with(&out, &options, fail).unwrap_err().code(), "usage.input");
+    assert_eq!(support::names_in(folder.path()), Vec::<String>::new());
+    archive.extract_with(&out, &options, add).unwrap();
+    assert_eq!(support::names_in(&out), ["a.txt", "docs", "empty", "link", "records.csv"]);
+    // A name that is an entry's, or that of the directory above one, is refused before anything is made.
+    for (taken, entry, names) in
+        [("a.txt", "a.txt", Names::Any), ("docs", "docs/b.txt", Names::Any), ("DOCS", "docs/b.txt", Names::Portable)]
+    {
+        let options = ExtractOptions::new().names(names).beside(rosettar::EntryPath::new(taken).unwrap());
+        let error = archive.extract_with(folder.path().join("new"), &options, |_| panic!("not called")).unwrap_err();
+        assert_eq!((error.code(), error.entry()), ("policy.name", Some(entry)));
+    }
+    let unportable = ExtractOptions::new().names(Names::Portable).beside(rosettar::EntryPath::new("aux.csv").unwrap());
+    assert_eq!(archive.extract(folder.path().join("new"), &unportable).unwrap_err().code(), "policy.name");
+    assert_eq!(support::names_in(folder.path()), ["out"]);
 }

@@ -9,7 +9,7 @@ use rosettar::{Archive, VerifyOptions};
 use crate::support;
 
 /// Builds the archive `a` that `script`, after `from writer import *`, assigns; `None` where there is no Python.
-fn forge(test: &str, script: &str) -> Option<Vec<u8>> {
+pub fn forge(test: &str, script: &str) -> Option<Vec<u8>> {
     if !support::have(test, &["python3"]) {
         return None;
     }

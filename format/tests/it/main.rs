@@ -1,6 +1,8 @@
 //! Integration tests of the crate `rosettar`, in one binary.
 #![allow(missing_docs)]
 
+#[cfg(target_os = "linux")]
+mod attacks;
 mod counted;
 mod counts;
 mod errors;

@@ -44,6 +44,45 @@ pub(crate) struct Stat {
     pub ino: u64,
 }
 
+/// A directory that is locked, as far as that is possible, until this is dropped.
+#[derive(Debug)]
+pub(crate) struct LockedDir {
+    dir: Dir,
+    locked: bool,
+}
+
+impl LockedDir {
+    /// Locks `dir`; `None` where another process, or another value of this type, has done so.
+    pub(crate) fn new(dir: Dir) -> Option<Self> {
+        match dir.lock() {
+            Ok(true) => Some(Self { dir, locked: true }),
+            Ok(false) => None,
+            Err(_) => Some(Self { dir, locked: false }),
+        }
+    }
+
+    /// Whether the lock is held: some systems and file systems have none.
+    pub(crate) fn is_locked(&self) -> bool {
+        self.locked
+    }
+}
+
+impl std::ops::Deref for LockedDir {
+    type Target = Dir;
+
+    fn deref(&self) -> &Dir {
+        &self.dir
+    }
+}
+
+impl Drop for LockedDir {
+    fn drop(&mut self) {
+        if self.locked {
+            self.dir.unlock();
+        }
+    }
+}
+
 /// Eight hexadecimal digits that another process cannot foresee, from the keys that the standard library draws for its
 /// hash maps. Names made from them are still created exclusively.
 pub(crate) fn random_digits() -> String {

@@ -189,6 +189,9 @@ impl Dir {
         Err(io::ErrorKind::Unsupported.into())
     }
 
+    /// There is no lock to give back.
+    pub(super) fn unlock(&self) {}
+
     /// There is no process file system.
     pub(crate) fn is_procfs(&self) -> io::Result<bool> {
         Ok(false)

@@ -226,6 +226,13 @@ impl Dir {
         }
     }
 
+    /// Gives the lock back. Closing the descriptor is not enough where another thread has just begun a process, which has
+    /// a copy of it until it runs its program.
+    pub(super) fn unlock(&self) {
+        // On a failure the lock goes with the descriptor.
+        let _ = fs::flock(&self.0, fs::FlockOperation::Unlock);
+    }
+
     /// Whether this directory belongs to the kernel's process file system, whose links are not what they seem.
     pub(crate) fn is_procfs(&self) -> io::Result<bool> {
         #[cfg(target_os = "linux")]

@@ -18,13 +18,15 @@ pub(super) struct Merge<'a> {
     /// The target's path, for messages.
     shown: &'a Path,
     overwrite: Overwrite,
+    /// The device of the staged tree: nothing can be renamed to another.
+    device: u64,
     /// What an interrupted run had moved: paths and inode numbers.
     moved: &'a BTreeMap<OsString, u64>,
     steps: Vec<Step>,
     /// Directories that the interrupted run had moved into the target, which still are to get modes and times, because
     /// a crash may have come before that.
     unfinished: Vec<(String, Stat)>,
-    published: Published,
+    pub(super) published: Published,
     in_the_way: Option<String>,
     how_many_in_the_way: usize,
     pub(super) done: usize,
@@ -49,9 +51,11 @@ impl<'a> Merge<'a> {
         overwrite: Overwrite,
         moved: &'a BTreeMap<OsString, u64>,
     ) -> Result<Self> {
+        let device = tree.stat_self().map_err(|error| cannot("look into", shown, error))?.dev;
         let mut merge = Self {
             shown,
             overwrite,
+            device,
             moved,
             steps: Vec::new(),
             unfinished: Vec::new(),
@@ -75,6 +79,7 @@ impl<'a> Merge<'a> {
     /// Compares a staged directory with that of the same path in the target; `prefix` is that path with a `/`.
     fn compare(&mut self, tree: &Dir, target: &Dir, prefix: &str) -> Result<()> {
         let at = |error| cannot("look into", &self.shown.join(prefix), error);
+        let other_device = target.stat_self().map_err(at)?.dev != self.device;
         let mut names = tree.list().map_err(at)?;
         names.sort();
         for name in names {
@@ -84,6 +89,9 @@ impl<'a> Merge<'a> {
             let there = match target.stat(&name) {
                 Ok(there) => there,
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    if other_device {
+                        return Err(self.other_file_system(&path));
+                    }
                     self.steps.push(Step { path, ino: staged.ino, replaces: false });
                     continue;
                 }
@@ -99,8 +107,11 @@ impl<'a> Merge<'a> {
                     }
                 }
                 (Kind::File | Kind::Symlink, Kind::File | Kind::Symlink) => {
-                    if !is_same(tree, target, &name, (&staged, &there)).map_err(failed)? {
-                        self.choose(path, &staged, &there);
+                    if is_same(tree, target, &name, (&staged, &there)).map_err(failed)? {
+                        continue;
+                    }
+                    if self.choose(&path, &staged, &there) && other_device {
+                        return Err(self.other_file_system(&path));
                     }
                 }
                 _ => return Err(self.other_kind(&path, staged.kind, there.kind)),
@@ -109,13 +120,13 @@ impl<'a> Merge<'a> {
         Ok(())
     }
 
-    /// Chooses between two that differ.
-    fn choose(&mut self, path: String, staged: &Stat, there: &Stat) {
+    /// Chooses between two that differ, and tells whether the staged one is moved.
+    fn choose(&mut self, path: &str, staged: &Stat, there: &Stat) -> bool {
         let replaces = match self.overwrite {
             Overwrite::Refuse => {
                 self.how_many_in_the_way += 1;
-                self.in_the_way.get_or_insert(path);
-                return;
+                self.in_the_way.get_or_insert_with(|| path.to_owned());
+                return false;
             }
             Overwrite::Never => false,
             Overwrite::Newer => staged.mtime > there.mtime,
@@ -123,10 +134,11 @@ impl<'a> Merge<'a> {
         };
         if replaces {
             self.published.replaced += 1;
-            self.steps.push(Step { path, ino: staged.ino, replaces });
+            self.steps.push(Step { path: path.to_owned(), ino: staged.ino, replaces });
         } else {
-            self.published.kept.push(path);
+            self.published.kept.push(path.to_owned());
         }
+        replaces
     }
 
     /// Writes the moves down for a run after a crash.
@@ -138,22 +150,17 @@ impl<'a> Merge<'a> {
         list.finish(staging, target, sync)
     }
 
-    /// Moves one after the other; each is wholly old or new at any time.
-    pub(super) fn run(
-        mut self,
-        tree: &Dir,
-        target: &Dir,
-    ) -> std::result::Result<Published, (Self, OsString, io::Error)> {
-        let mut parents: Option<(String, Dir, Dir)> = None;
-        while let Some(step) = self.steps.get(self.done) {
+    /// Moves one after the other; each is wholly old or new at any time. An error comes with the path.
+    pub(super) fn run(&mut self, tree: &Dir, target: &Dir) -> std::result::Result<(), (OsString, io::Error)> {
+        let mut parents: Option<(&str, Dir, Dir)> = None;
+        for step in &self.steps {
             let (above, name) = step.path.rsplit_once('/').unwrap_or(("", &step.path));
-            let moved = (|| {
+            let mut make = || {
                 let (from, into) = match &mut parents {
                     _ if above.is_empty() => (tree, target),
-                    Some((path, from, into)) if path == above => (&*from, &*into),
+                    Some((path, from, into)) if *path == above => (&*from, &*into),
                     parents => {
-                        let (_, from, into) =
-                            parents.insert((above.to_owned(), tree.below(above)?, target.below(above)?));
+                        let (_, from, into) = parents.insert((above, tree.below(above)?, target.below(above)?));
                         (&*from, &*into)
                     }
                 };
@@ -161,11 +168,8 @@ impl<'a> Merge<'a> {
                     true => from.rename(OsStr::new(name), into, OsStr::new(name)),
                     false => move_new(from, OsStr::new(name), into),
                 }
-            })();
-            if let Err(error) = moved {
-                let path = OsString::from(&step.path);
-                return Err((self, path, error));
-            }
+            };
+            make().map_err(|error| (OsString::from(&step.path), error))?;
             self.done += 1;
         }
         // What is below a directory comes before it here.
@@ -175,12 +179,9 @@ impl<'a> Merge<'a> {
                 dir.set_mode(stat.mode)?;
                 dir.set_mtime(stat.mtime)
             };
-            if let Err(error) = finish() {
-                let path = OsString::from(path);
-                return Err((self, path, error));
-            }
+            finish().map_err(|error| (OsString::from(path), error))?;
         }
-        Ok(self.published)
+        Ok(())
     }
 
     /// Leaves out all but the first `count` moves, as a crash does.
@@ -188,6 +189,15 @@ impl<'a> Merge<'a> {
     pub(super) fn cut(&mut self, count: usize) {
         self.steps.truncate(count);
         self.unfinished.clear();
+    }
+
+    fn other_file_system(&self, path: &str) -> Error {
+        let message = format!(
+            "cannot merge into {}: {path:?} is on another file system, to which nothing can be moved in one step; extract \
+             that part to a directory there, or leave it out",
+            self.shown.display()
+        );
+        Error::new(code::USAGE_TARGET, message).with_entry(path)
     }
 
     fn other_kind(&self, path: &str, staged: Kind, there: Kind) -> Error {

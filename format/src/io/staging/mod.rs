@@ -30,7 +30,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::dir::{Dir, remove_tree, shortened, with_random_name};
+use super::dir::{Dir, LockedDir, remove_tree, shortened, with_random_name};
 use super::sandbox::{Modes, Sandbox};
 use crate::error::{Error, Result, code};
 use merge::Merge;
@@ -62,6 +62,9 @@ pub struct Published {
     pub kept: Vec<String>,
     /// How many files and links were replaced.
     pub replaced: u64,
+    /// Staging directories for the same target beside it, which interrupted runs left. They are of no use any more, but
+    /// whether a run is still at work in one cannot be told, so they are not touched.
+    pub left_behind: Vec<PathBuf>,
 }
 
 /// How a tree is published.
@@ -137,9 +140,9 @@ pub struct Staging {
 #[derive(Debug)]
 enum Place {
     /// Beside the absent target `name` in `parent`.
-    Beside { parent: Dir, name: OsString, staging: OsString, made: MadeParents },
+    Beside { parent: Dir, name: OsString, staging: OsString, made: MadeParents, left_behind: Vec<PathBuf> },
     /// In the existing target.
-    Inside { target: Dir, staging: OsString, remains: Remains },
+    Inside { target: LockedDir, staging: OsString, remains: Remains },
 }
 
 /// Directories made for an absent target, the deepest last. Dropped, they are removed, as far as they are empty.
@@ -179,15 +182,23 @@ impl Staging {
             }
             let umask = parent.umask()?;
             let kept = shortened(name, 255 - 1 - PREFIX.len() - 8);
+            let begins = format!(".{kept}");
+            let left_behind = parent
+                .list()?
+                .into_iter()
+                .filter(|name| name.to_str().and_then(|name| name.strip_prefix(&begins)).is_some_and(is_staging))
+                .map(|name| above.join(name))
+                .collect();
             let staging = with_random_name(|digits| {
-                let staging = OsString::from(format!(".{kept}{PREFIX}{digits}"));
+                let staging = OsString::from(format!("{begins}{PREFIX}{digits}"));
                 parent.create_dir(&staging, 0o700).map(|()| staging)
             })?;
-            Ok((parent, umask, staging))
+            Ok((parent, umask, staging, left_behind))
         };
-        let (parent, umask, staging) = begin().map_err(|error| cannot("make a staging directory in", above, error))?;
+        let (parent, umask, staging, left_behind) =
+            begin().map_err(|error| cannot("make a staging directory in", above, error))?;
         let shown = above.join(&staging);
-        let place = Place::Beside { parent, name: name.to_owned(), staging, made };
+        let place = Place::Beside { parent, name: name.to_owned(), staging, made, left_behind };
         Ok(Self { place, options, target: target.to_owned(), shown, umask, live: true })
     }
 
@@ -197,14 +208,12 @@ impl Staging {
             io::ErrorKind::NotFound => refused(target, "it is a symbolic link that leads nowhere; remove it first"),
             _ => cannot("open", target, error),
         })?;
-        let locked = match dir.lock() {
-            Ok(false) => return Err(refused(target, "another extraction is running in it")),
-            Ok(true) => true,
-            Err(_) => false,
+        let Some(dir) = LockedDir::new(dir) else {
+            return Err(refused(target, "another extraction is running in it"));
         };
         let merging = options.merge.is_some();
         let look = if merging { look_among_others } else { look_for_remains };
-        let mut remains = look(target, &dir, locked)?;
+        let mut remains = look(target, &dir, dir.is_locked())?;
         if merging {
             // Of what was not moved nothing is needed; only the lists of moves still are.
             for name in &remains.stagings {
@@ -316,7 +325,7 @@ impl Staging {
             })?;
         }
         match &mut self.place {
-            Place::Beside { parent, name, staging: from, made } => {
+            Place::Beside { parent, name, staging: from, made, left_behind } => {
                 let publish = || {
                     staging.set_mode(0o777 & !self.umask)?;
                     parent.rename_new(from, parent, name)
@@ -330,7 +339,7 @@ impl Staging {
                 if self.options.sync {
                     durable(&self.target, parent.sync())?;
                 }
-                Ok(Published::default())
+                Ok(Published { left_behind: std::mem::take(left_behind), ..Published::default() })
             }
             Place::Inside { target, staging: name, remains } => {
                 let published = match self.options.merge {
@@ -407,15 +416,16 @@ fn merge_into(
 ) -> std::result::Result<Published, Failure> {
     let tree = staging.child(OsStr::new(TREE)).map_err(Failure::Preparing)?;
     check_names(&tree.list().map_err(Failure::Preparing)?)?;
-    let merge = Merge::plan(shown, &tree, target, overwrite, &remains.moved).map_err(Failure::Before)?;
+    let mut merge = Merge::plan(shown, &tree, target, overwrite, &remains.moved).map_err(Failure::Before)?;
     merge.write_down(staging, target, sync).map_err(Failure::Preparing)?;
-    let of = merge.len();
-    merge.run(&tree, target).map_err(|(merge, entry, error)| Failure::At { entry, error, done: merge.done, of })
+    let moved = merge.run(&tree, target);
+    moved.map_err(|(entry, error)| Failure::At { entry, error, done: merge.done, of: merge.len() })?;
+    Ok(merge.published)
 }
 
 /// Refuses an entry that a later run would take for what an interrupted one left, and remove.
 fn check_names(names: &[OsString]) -> std::result::Result<(), Failure> {
-    match names.iter().find(|name| is_staging(name)) {
+    match names.iter().find(|name| name.to_str().is_some_and(is_staging)) {
         None => Ok(()),
         Some(name) => {
             let message = format!(

@@ -33,20 +33,20 @@ pub(super) fn look_for_remains(path: &Path, dir: &Dir, locked: bool) -> Result<R
         let mut remains = Remains::default();
         for name in dir.list()? {
             let stat = dir.stat(&name)?;
-            if stat.kind == Kind::Directory && is_staging(&name) {
+            if stat.kind == Kind::Directory && name.to_str().is_some_and(is_staging) {
                 remains.stagings.push(name);
             } else {
                 present.insert(name, stat.ino);
             }
         }
         for staging in &remains.stagings {
-            for (ino, name) in moves_of(&dir.child(staging)?)? {
-                if let Some((name, found)) = present.get_key_value(&name)
+            each_move(&dir.child(staging)?, |ino, path| {
+                if let Some((name, found)) = present.get_key_value(OsStr::new(path))
                     && ino == *found
                 {
                     remains.moved.insert(name.clone(), *found);
                 }
-            }
+            })?;
         }
         present.retain(|name, _| !remains.moved.contains_key(name));
         remains.stagings.sort();
@@ -77,13 +77,17 @@ pub(super) fn look_for_remains(path: &Path, dir: &Dir, locked: bool) -> Result<R
 pub(super) fn look_among_others(path: &Path, dir: &Dir, locked: bool) -> Result<Remains> {
     let look = || -> io::Result<_> {
         let mut remains = Remains::default();
-        for name in dir.list()?.into_iter().filter(|name| is_staging(name)) {
+        for name in dir.list()?.into_iter().filter(|name| name.to_str().is_some_and(is_staging)) {
             if dir.stat(&name)?.kind != Kind::Directory {
                 continue;
             }
             let staging = dir.child(&name)?;
             if staging.list()?.iter().all(|inner| inner == TREE || inner == MOVES || inner == OLD) {
-                remains.moved.extend(moves_of(&staging)?.into_iter().map(|(ino, path)| (path, ino)));
+                each_move(&staging, |ino, path| {
+                    if inode_of(dir, path) == Some(ino) {
+                        remains.moved.insert(OsString::from(path), ino);
+                    }
+                })?;
                 remains.stagings.push(name);
             }
         }
@@ -96,23 +100,31 @@ pub(super) fn look_among_others(path: &Path, dir: &Dir, locked: bool) -> Result<
     }
 }
 
-/// The inode numbers and paths in the list of moves of a staging directory; none where there is no list.
-fn moves_of(staging: &Dir) -> io::Result<Vec<(u64, OsString)>> {
+/// Shows the inode number and path of each move in the list of a staging directory, where there is one.
+fn each_move(staging: &Dir, mut see: impl FnMut(u64, &str)) -> io::Result<()> {
     let list = match staging.open_file(OsStr::new(MOVES)) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         result => result?,
     };
-    let mut moves = Vec::new();
     for line in io::BufReader::new(list).take(MOVES_MAX).split(b'\n') {
         let line = String::from_utf8(line?).unwrap_or_default();
         // Where a system tells no inode numbers, they are 0, and prove nothing.
         if let Some((ino, path)) = line.split_once(' ')
             && let Ok(ino @ 1..) = ino.parse()
         {
-            moves.push((ino, OsString::from(path)));
+            see(ino, path);
         }
     }
-    Ok(moves)
+    Ok(())
+}
+
+/// The inode number of what stands at `path` in `dir`, without following a link.
+fn inode_of(dir: &Dir, path: &str) -> Option<u64> {
+    let stat = match path.rsplit_once('/') {
+        Some((above, name)) => dir.below(above).ok()?.stat(OsStr::new(name)),
+        None => dir.stat(OsStr::new(path)),
+    };
+    Some(stat.ok()?.ino)
 }
 
 fn left_behind(path: &Path, staging: &Path, remedy: &str) -> Error {
@@ -123,7 +135,7 @@ fn left_behind(path: &Path, staging: &Path, remedy: &str) -> Error {
     refused(path, &why)
 }
 
-pub(super) fn is_staging(name: &OsStr) -> bool {
-    let digits = name.to_str().and_then(|name| name.strip_prefix(PREFIX));
+pub(super) fn is_staging(name: &str) -> bool {
+    let digits = name.strip_prefix(PREFIX);
     digits.is_some_and(|digits| digits.len() == 8 && digits.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')))
 }

@@ -55,6 +55,19 @@ fn an_absent_target_appears_at_once_with_its_parents() {
 }
 
 #[test]
+fn what_interrupted_runs_left_beside_the_target_is_told() {
+    let temp = tempfile::tempdir().unwrap();
+    for name in
+        [".out.rosettar-extract-0123abcd", ".out.rosettar-extract-0123abcdef", ".other.rosettar-extract-0123abcd"]
+    {
+        fs::create_dir(temp.path().join(name)).unwrap();
+    }
+    let published = begin(&temp.path().join("out")).unwrap().publish().unwrap();
+    assert_eq!(published.left_behind, [temp.path().join(".out.rosettar-extract-0123abcd")]);
+    assert_eq!(names(temp.path()).len(), 4);
+}
+
+#[test]
 fn dropped_or_discarded_it_leaves_nothing() {
     let temp = tempfile::tempdir().unwrap();
     fs::create_dir(temp.path().join("empty")).unwrap();
@@ -382,6 +395,24 @@ fn a_merge_follows_no_link_and_changes_no_kind() {
 }
 
 #[test]
+fn a_merge_does_not_begin_what_it_cannot_end() {
+    let temp = tempfile::tempdir().unwrap();
+    let target = full(&temp);
+    fs::create_dir(target.join("zone")).unwrap();
+    let mount = std::process::Command::new("mount").args(["-t", "tmpfs", "none"]).arg(target.join("zone")).output();
+    if !mount.is_ok_and(|output| output.status.success()) {
+        let told = "skipped: a_merge_does_not_begin_what_it_cannot_end: no right to mount a file system\n";
+        io::stderr().write_all(told.as_bytes()).unwrap();
+        return;
+    }
+    let merged = merge(&target, Overwrite::Always, &[("a", "new"), ("zone/x", "new")]);
+    assert!(std::process::Command::new("umount").arg(target.join("zone")).status().unwrap().success());
+    let error = merged.unwrap_err();
+    assert_eq!((error.code(), error.entry()), ("usage.target", Some("zone/x")));
+    assert_eq!(names(&target), ["d", "top", "zone"]);
+}
+
+#[test]
 fn a_merge_again_after_a_crash_completes() {
     let files = [("d/both", "new"), ("d/n", "new"), ("new/deep/f", "new"), ("top", "new"), ("z", "new")];
     for moved in 0..=files.len() {
@@ -436,4 +467,157 @@ fn a_merge_touches_no_directory_that_is_only_called_like_remains() {
     let running = begin_merge(&target, Overwrite::Always).unwrap();
     assert_eq!(begin_merge(&target, Overwrite::Always).unwrap_err().code(), "usage.target");
     drop(running);
+}
+
+#[test]
+fn a_merge_completes_what_an_extraction_to_an_empty_directory_began() {
+    const FILES: &[(&str, &str)] = &[("a/x", "new"), ("b", "new"), ("z", "new")];
+    for moved in 0..=FILES.len() {
+        let temp = tempfile::tempdir().unwrap();
+        let target = temp.path().join("out");
+        fs::create_dir(&target).unwrap();
+        crash(&target, FILES, moved);
+        fs::write(target.join("own"), "mine").unwrap();
+        merge(&target, Overwrite::Refuse, FILES).unwrap();
+        assert_eq!(names(&target), ["a", "b", "own", "z"]);
+        assert_eq!(fs::read(target.join("a/x")).unwrap(), b"new");
+    }
+}
+
+/// What stands at a path; times are 1 or 2.
+#[derive(Clone, Debug, PartialEq)]
+enum Node {
+    Directory,
+    File { content: u64, time: i64 },
+    Link { target: u64, time: i64 },
+}
+
+type Nodes = std::collections::BTreeMap<String, Node>;
+
+/// A random tree with names of three letters, so that two of them meet often.
+fn random_tree(next: &mut impl FnMut(u64) -> u64) -> Nodes {
+    let mut tree = Nodes::new();
+    for _ in 0..next(8) {
+        let names: Vec<&str> = (0..=next(3)).map(|_| ["a", "b", "c"][next(3) as usize]).collect();
+        let above: Vec<String> = (1..names.len()).map(|end| names[..end].join("/")).collect();
+        let path = names.join("/");
+        if tree.contains_key(&path)
+            || above.iter().any(|path| tree.get(path).is_some_and(|node| *node != Node::Directory))
+        {
+            continue;
+        }
+        tree.extend(above.into_iter().map(|path| (path, Node::Directory)));
+        let time = 1 + next(2) as i64;
+        let node = match next(4) {
+            0 => Node::Directory,
+            1 => Node::Link { target: next(2), time },
+            _ => Node::File { content: next(2), time },
+        };
+        tree.insert(path, node);
+    }
+    tree
+}
+
+fn make(sandbox: &Sandbox, tree: &Nodes) {
+    for (path, node) in tree {
+        let path = EntryPath::new(path.as_str()).unwrap();
+        match node {
+            Node::Directory => sandbox.create_dir(&path).unwrap(),
+            Node::Link { target, time } => sandbox.create_symlink(&path, &target.to_string(), (*time, 0)).unwrap(),
+            Node::File { content, time } => {
+                let mut file = sandbox.create_file(&path).unwrap();
+                file.write_all(content.to_string().as_bytes()).unwrap();
+                file.finish(0o644, (*time, 0)).unwrap();
+            }
+        }
+    }
+}
+
+fn found(root: &Path, prefix: &str, tree: &mut Nodes) {
+    for name in names(&root.join(prefix)) {
+        let path = format!("{prefix}{name}");
+        let metadata = fs::symlink_metadata(root.join(&path)).unwrap();
+        let (time, whole) = (metadata.mtime(), root.join(&path));
+        let node = if metadata.is_dir() {
+            found(root, &format!("{path}/"), tree);
+            Node::Directory
+        } else if metadata.is_symlink() {
+            Node::Link { target: fs::read_link(whole).unwrap().to_str().unwrap().parse().unwrap(), time }
+        } else {
+            Node::File { content: fs::read_to_string(whole).unwrap().parse().unwrap(), time }
+        };
+        tree.insert(path, node);
+    }
+}
+
+/// What a merge is to give: the target then, and what is kept and how much replaced; nothing where it is refused.
+fn expected(staged: &Nodes, target: &Nodes, overwrite: Overwrite) -> Option<(Nodes, Vec<String>, u64)> {
+    let (mut result, mut kept, mut replaced) = (target.clone(), Vec::new(), 0);
+    let time_of = |node: &Node| match node {
+        Node::Directory => 0,
+        Node::File { time, .. } | Node::Link { time, .. } => *time,
+    };
+    for (path, new) in staged {
+        let Some(old) = target.get(path) else {
+            result.insert(path.clone(), new.clone());
+            continue;
+        };
+        match (new, old) {
+            (Node::Directory, Node::Directory) => continue,
+            (Node::Directory, _) | (_, Node::Directory) => return None,
+            (Node::Link { target: one, .. }, Node::Link { target: other, .. }) if one == other => continue,
+            _ if new == old => continue,
+            _ => {}
+        }
+        let replaces = match overwrite {
+            Overwrite::Refuse => return None,
+            Overwrite::Never => false,
+            Overwrite::Newer => time_of(new) > time_of(old),
+            Overwrite::Always => true,
+        };
+        if replaces {
+            result.insert(path.clone(), new.clone());
+            replaced += 1;
+        } else {
+            kept.push(path.clone());
+        }
+    }
+    Some((result, kept, replaced))
+}
+
+#[test]
+fn merges_of_random_trees_give_what_a_simple_model_does() {
+    let mut state = 7_u64;
+    let mut next = |below: u64| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        (state >> 33) % below
+    };
+    let (mut merged, mut refused) = (0, 0);
+    for round in 0..400 {
+        let overwrite = [Overwrite::Refuse, Overwrite::Never, Overwrite::Newer, Overwrite::Always][next(4) as usize];
+        let (staged, before) = (random_tree(&mut next), random_tree(&mut next));
+        let temp = tempfile::tempdir().unwrap();
+        make(&Sandbox::open(temp.path(), Modes::Umask).unwrap(), &before);
+        let staging = begin_merge(temp.path(), overwrite).unwrap();
+        make(&staging.sandbox().unwrap(), &staged);
+        let published = staging.publish();
+        let mut after = Nodes::new();
+        found(temp.path(), "", &mut after);
+        let told = format!("round {round}, {overwrite:?}: {staged:?} into {before:?}");
+        match expected(&staged, &before, overwrite) {
+            Some((tree, mut kept, replaced)) => {
+                let mut published = published.unwrap_or_else(|error| panic!("{told}: {error}"));
+                kept.sort();
+                published.kept.sort();
+                assert_eq!((after, published.kept, published.replaced), (tree, kept, replaced), "{told}");
+                merged += 1;
+            }
+            None => {
+                assert_eq!(published.unwrap_err().code(), "usage.target", "{told}");
+                assert_eq!(after, before, "{told}");
+                refused += 1;
+            }
+        }
+    }
+    assert!(merged > 100 && refused > 50, "{merged} merged, {refused} refused");
 }
