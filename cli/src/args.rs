@@ -162,6 +162,10 @@ pub struct Pack {
     /// Bytes per chunk: what a reader decodes to get at one small file; 4K to 8M, a multiple of 512
     #[arg(long, value_name = "SIZE", default_value = "4M", value_parser = size, help_heading = "Format")]
     pub chunk_size: usize,
+    /// Write and sync whenever this many bytes were taken: until the archive is complete, ARCHIVE.partial has them, and
+    /// `rosettar recover` salvages them after a crash
+    #[arg(long, value_name = "SIZE", value_parser = size, help_heading = "Format")]
+    pub flush_every: Option<usize>,
     /// Add an attribute (repeatable)
     #[arg(long = "attr", value_name = "KEY=VALUE", help_heading = "Format")]
     pub attributes: Vec<String>,

@@ -6,6 +6,7 @@ mod counts;
 mod errors;
 mod extract;
 mod flips;
+mod flush;
 mod generated;
 mod hostile;
 mod layers;
