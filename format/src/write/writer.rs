@@ -193,6 +193,18 @@ impl<'a> Writer<'a> {
         Ok(())
     }
 
+    /// Adds an annotation whose type nothing here defines; a reader keeps its URL and bytes.
+    pub(crate) fn annotate_undefined(&mut self, annotation: Annotation) -> Result<()> {
+        self.check_usable()?;
+        self.facts().annotations.push(annotation);
+        Ok(())
+    }
+
+    /// Whether a call failed after which nothing more can be written, and not just refused its input.
+    pub(crate) fn has_failed(&self) -> bool {
+        self.failed
+    }
+
     /// States a feature that a reader must know; one that does not know it refuses the archive.
     ///
     /// # Errors

@@ -14,6 +14,7 @@ mod memory;
 #[cfg(unix)]
 mod outside;
 mod property;
+mod recover;
 mod slow;
 mod support;
 #[cfg(unix)]
