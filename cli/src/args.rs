@@ -87,6 +87,9 @@ pub enum Verb {
     /// Prove every byte of archives, or say what is wrong
     #[command(after_long_help = VERIFY)]
     Verify(Verify),
+    /// Salvage what is whole of a broken archive into a new one, and say what is lost
+    #[command(after_long_help = RECOVER)]
+    Recover(Recover),
     /// Print the completions for a shell
     #[command(after_long_help = COMPLETIONS)]
     Completions(Completions),
@@ -348,6 +351,36 @@ pub struct Verify {
     #[arg(long)]
     pub records: bool,
     /// How many threads decode [default: the number of cores]
+    #[arg(long, value_name = "N", value_parser = threads)]
+    pub threads: Option<usize>,
+}
+
+const RECOVER: &str = "\
+Every entry and record is salvaged whose bytes a digest or checksum proves; nothing else is. With an intact index, damage \
+costs only what it hits; of a file that was cut off, everything before the cut that is complete. Records whose schema is lost are \
+kept as files below recovered-records/. Where anything is lost, the new archive carries the report as an annotation, which info \
+prints. The broken archive is not changed. `pack --flush-every` leaves ARCHIVE.partial after a crash, which this verb takes.
+
+Exit codes: 0 nothing is lost, 3 something is, 2 nothing is to be recognised.
+
+Examples:
+  rosettar recover broken.rtar -o new.rtar
+  rosettar recover log.rtar.partial -o log.rtar && rm log.rtar.partial
+  ssh host cat broken.rtar | rosettar recover --json - -o new.rtar";
+
+/// `recover`
+#[derive(Args, Debug)]
+pub struct Recover {
+    /// The broken archive, or - for standard input
+    #[arg(value_name = "BROKEN", value_hint = ValueHint::FilePath)]
+    pub archive: PathBuf,
+    /// Where the new archive goes: a file, which appears when it is complete, or - for standard output
+    #[arg(short, long, value_name = "NEW", value_hint = ValueHint::FilePath)]
+    pub output: PathBuf,
+    /// zstd's compression level, -131072 to 22
+    #[arg(long, value_name = "N", default_value_t = 3, allow_negative_numbers = true)]
+    pub level: i32,
+    /// How many threads compress; the bytes are the same [default: the number of cores]
     #[arg(long, value_name = "N", value_parser = threads)]
     pub threads: Option<usize>,
 }

@@ -33,6 +33,24 @@ pub fn open_path(path: impl AsRef<Path>) -> Result<Archive> {
     ReadOptions::new().open_path(path)
 }
 
+/// The minor version that `head`, the beginning of a file, states; the major version is one that is known.
+///
+/// # Errors
+/// `envelope.unknown-magic`, `envelope.truncated`, `envelope.unsupported-version`.
+pub(crate) fn known_version(head: &[u8]) -> Result<u8> {
+    match prefix::parse_version(head)? {
+        (v1::MAJOR, minor) => Ok(minor),
+        (major, minor) => Err(Error::new(
+            code::ENVELOPE_UNSUPPORTED_VERSION,
+            format!(
+                "a Rosettar archive of version {major}.{minor}: this reader knows version {}; use a newer one",
+                v1::MAJOR
+            ),
+        )
+        .with_offset(prefix::MAGIC.len() as u64)),
+    }
+}
+
 impl ReadOptions {
     /// Opens an archive in any source that can be read at offsets: a file, bytes, a type of the caller's own. What it
     /// takes is two reads, of 64 KiB at the beginning and 256 KiB at the end, and one more each where the manifest or the
@@ -43,17 +61,8 @@ impl ReadOptions {
     /// manifest, index or seek table; `io.read`.
     pub fn open(self, source: impl ReadAt + 'static) -> Result<Archive> {
         let head = Head::read(Box::new(source))?;
-        match prefix::parse_version(&head.bytes)? {
-            (v1::MAJOR, minor) => Indexed::open(head, minor, self).map(Archive::new),
-            (major, minor) => Err(Error::new(
-                code::ENVELOPE_UNSUPPORTED_VERSION,
-                format!(
-                    "a Rosettar archive of version {major}.{minor}: this reader knows version {}; use a newer one",
-                    v1::MAJOR
-                ),
-            )
-            .with_offset(prefix::MAGIC.len() as u64)),
-        }
+        let minor = known_version(&head.bytes)?;
+        Indexed::open(head, minor, self).map(Archive::new)
     }
 
     /// Opens the archive at `path`.

@@ -9,6 +9,7 @@ mod list;
 mod man;
 mod pack;
 mod records;
+mod recover;
 mod schema;
 mod verify;
 
@@ -37,6 +38,7 @@ pub(crate) fn run(cli: Cli) -> u8 {
             Verb::Schema(args) => schema::run(&context, &args),
             Verb::Extract(args) => extract::run(&context, &args),
             Verb::Verify(args) => verify::run(&context, &args),
+            Verb::Recover(args) => recover::run(&context, &args),
             Verb::Completions(args) => completions::run(&args),
             Verb::Man(args) => man::run(&context, &args),
         };

@@ -9,4 +9,5 @@ mod json;
 mod pack;
 mod reading;
 mod records;
+mod recover;
 mod support;

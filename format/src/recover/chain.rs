@@ -4,6 +4,7 @@
 use super::payload::{Frame, cannot_read, decode, read_frame, read_range};
 use super::report::Losses;
 use crate::digest::{Digest, Hasher};
+use crate::dispatch::known_version;
 use crate::error::{Error, ErrorKind, Result, code};
 use crate::frame::{Decoder, MAX_DECODED, max_stored};
 use crate::io::ReadAt;
@@ -55,13 +56,10 @@ pub(super) fn walk(
     let mut walk = Walk { source, size, limits, monitor, decoder: Decoder::new()?, chunk: Vec::new(), tar_end: 0 };
     let head = read_range(source, 0, size.min(prefix::LEN as u64))?;
     let recognised = prefix::is_magic(&head);
-    if recognised && let Some((major @ (0 | 2..), minor)) = prefix::parse_version(&head).ok() {
-        return Err(Error::new(
-            code::ENVELOPE_UNSUPPORTED_VERSION,
-            format!("a Rosettar archive of version {major}.{minor}: this program knows version {}", v1::MAJOR),
-        )
-        .with_offset(prefix::MAGIC.len() as u64));
-    }
+    let version = match known_version(&head) {
+        Err(error) if error.is(code::ENVELOPE_UNSUPPORTED_VERSION) => return Err(error),
+        version => version,
+    };
     let mut chain = Chain {
         frames: Vec::new(),
         manifest: None,
@@ -80,18 +78,13 @@ pub(super) fn walk(
         walk.manifest(&mut chain, losses)?;
     }
     if !recognised && chain.end == head.len() as u64 {
-        // The error of `open`: neither is this the beginning of an archive, nor does what an archive has come after it.
-        return Err(prefix::parse_version(&head).err().unwrap_or_else(|| unrecognised(&head)));
+        // Neither is this the beginning of an archive, nor does what an archive has come after it.
+        version?;
     }
     if chain.end > head.len() as u64 {
         while walk.next(&mut chain)? {}
     }
     Ok(chain)
-}
-
-fn unrecognised(head: &[u8]) -> Error {
-    let message = format!("nothing of an archive is to be recognised: the first bytes are {:02x?}", &head[..8]);
-    Error::new(code::ENVELOPE_UNKNOWN_MAGIC, message).with_offset(0)
 }
 
 struct Walk<'w> {

@@ -42,7 +42,7 @@ use crate::write::Writer;
 /// writer.finish()?;
 ///
 /// // The end is missing, and with it the index.
-/// archive.truncate(archive.len() - 1000);
+/// archive.truncate(archive.len() - 300);
 /// let mut salvaged = Vec::new();
 /// let report = RecoverOptions::new().recover(archive, WriteOptions::new().write_to(&mut salvaged)?)?;
 /// assert_eq!(report.losses.entries, 2);

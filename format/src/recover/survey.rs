@@ -4,6 +4,7 @@ use super::chain::{Chain, acceptable, digest_of, manifest_too_long, walk};
 use super::payload::{Frame, cannot_read, read_range};
 use super::report::Losses;
 use crate::digest::Digest;
+use crate::dispatch::known_version;
 use crate::error::{Error, Result, code};
 use crate::io::ReadAt;
 use crate::limits::Limits;
@@ -54,9 +55,7 @@ pub(super) fn survey(
     losses: &mut Losses,
 ) -> Result<Survey> {
     if size < prefix::MAGIC.len() as u64 {
-        let head = read_range(source, 0, size)?;
-        let error = prefix::parse_version(&head).expect_err("too short for a version");
-        return Err(error);
+        known_version(&read_range(source, 0, size)?)?;
     }
     monitor.set_total(size);
     let index = match index_by_footer(source, size, limits)? {
@@ -133,11 +132,10 @@ fn by_index(
     }
     compare_seek_table(source, size, &index, losses)?;
     if whole[1] {
-        let head = read_range(source, 0, prefix::LEN as u64)?;
-        if let (major @ (0 | 2..), minor) = prefix::parse_version(&head)? {
-            let message = format!("a Rosettar archive of version {major}.{minor}: this program knows version 1");
-            return Err(Error::new(code::ENVELOPE_UNSUPPORTED_VERSION, message));
-        }
+        // As it was written, whatever became of the empty frame before it.
+        let mut head = prefix::MAGIC.to_vec();
+        head.extend(read_range(source, head.len() as u64, (prefix::LEN - prefix::MAGIC.len()) as u64)?);
+        known_version(&head)?;
     }
     let place = index.frames[v1::OPENING_FRAMES - 1];
     let mut manifest = None;
