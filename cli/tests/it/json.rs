@@ -126,7 +126,7 @@ fn losses() {
     dir.run(&[PACK_ALL, &["--chunk-size", "4K"]].concat()).ok();
     let mut bytes = std::fs::read(dir.path("a.rtar")).unwrap();
     // The seek table has the stored sizes of all frames: the manifest, the reserved members, the batches, each with a frame
-    // for its header, the files, the end of the tar.
+    // for its header, but the last after the files, the end of the tar, the entry table, the index.
     let word = |at: usize| u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap()) as usize;
     let count = word(bytes.len() - 9);
     let table = bytes.len() - 9 - 8 * count;
@@ -136,7 +136,7 @@ fn losses() {
             Some(*end)
         })
         .collect();
-    for frame in [2, 3, 7, count - 4] {
+    for frame in [2, 3, 7, count - 6] {
         bytes[ends[frame] - 1] ^= 1;
     }
     dir.write("broken.rtar", bytes);
