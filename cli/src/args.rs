@@ -65,7 +65,7 @@ streams (4K), schemas (4K), path-bytes (4K), component-bytes (255), path-depth (
 pub enum Verb {
     /// Make an archive of files, directories and typed records
     #[command(after_long_help = PACK)]
-    Pack(Pack),
+    Pack(Box<Pack>),
     /// Show what an archive is and holds, at a glance
     #[command(after_long_help = INFO)]
     Info(Info),

@@ -30,7 +30,7 @@ pub(crate) fn run(cli: Cli) -> u8 {
     let role = if matches!(cli.verb, Verb::Pack(_)) { Role::Makes } else { Role::Reads };
     let outcome = Context::new(cli.global).and_then(|context| {
         let outcome = match cli.verb {
-            Verb::Pack(args) => pack::run(&context, args),
+            Verb::Pack(args) => pack::run(&context, *args),
             Verb::Info(args) => info::run(&context, &args),
             Verb::List(args) => list::run(&context, &args),
             Verb::Cat(args) => cat::run(&context, &args),

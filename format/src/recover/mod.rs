@@ -1,7 +1,7 @@
 //! Salvaging what is whole of a broken archive into a new one (FORMAT.md, "Recovered").
 //!
-//! [`survey`] finds out what can be relied on: the index, or else the [`chain`] of frames from byte 0. [`salvage`] takes
-//! the members one by one, each only where every frame that holds a byte of it is whole, and writes them.
+//! `survey` finds out what can be relied on: the index, or else the `chain` of frames from byte 0. `salvage` takes the
+//! members one by one, each only where every frame that holds a byte of it is whole, and writes them.
 
 mod chain;
 mod payload;
@@ -25,7 +25,7 @@ use crate::io::ReadAt;
 use crate::limits::Limits;
 use crate::model::Annotation;
 use crate::monitor::Monitor;
-use crate::v1::{Index, ManifestBody, Page, PagePlace, SchemaBody};
+use crate::v1::{Index, ManifestBody, Page, PagePlace, Placed, SchemaBody};
 use crate::wire::section;
 use crate::write::Writer;
 
@@ -103,7 +103,7 @@ impl RecoverOptions {
         let mut pages = Pages { source, decoder: Decoder::new()?, limits: &limits };
         match survey {
             Survey::Index(indexed) => by_index(salvage, *indexed, &mut pages),
-            Survey::Chain(chain) => by_chain(salvage, chain, &mut pages),
+            Survey::Chain(chain) => by_chain(salvage, *chain, &mut pages),
         }
     }
 
@@ -133,6 +133,18 @@ fn by_index(mut salvage: Salvage<'_, '_>, indexed: Indexed, pages: &mut Pages<'_
                 salvage.streams.section(number, body);
             }
         }
+        if salvage.streams.is_complete() {
+            return Ok(());
+        }
+        // Found now, all Schemas can stand in the new manifest, and merge there.
+        salvage.scanning = true;
+        for place in &index.pages {
+            match pages.page(&index, place, whole[place.frame])? {
+                Some(page) => salvage.page(&page.entries)?,
+                None => drop(salvage.parse(place.tar_offset, place.tar_end)?),
+            }
+        }
+        salvage.scanning = false;
         Ok(())
     })?;
     attributes(&mut salvage, late_attributes.into_iter())?;
@@ -178,27 +190,24 @@ fn by_index(mut salvage: Salvage<'_, '_>, indexed: Indexed, pages: &mut Pages<'_
 fn by_chain(mut salvage: Salvage<'_, '_>, chain: Chain, pages: &mut Pages<'_>) -> Result<RecoverReport> {
     let schema_count = chain.manifest.as_ref().map(|manifest| manifest.schemas.len() + chain.late.len());
     let first_late = chain.manifest.as_ref().map(|manifest| manifest.schemas.len());
-    let mut late = chain.late;
-    facts(&mut salvage, chain.manifest, |salvage| {
-        if let Some(first) = first_late {
-            for (number, (_, body)) in (first as u32..).zip(late.drain(..)) {
-                if let Ok(body) = SchemaBody::decode(&body, number, pages.limits) {
-                    salvage.streams.section(number, body);
-                }
+    let Chain { manifest, late, pages: page_places, .. } = chain;
+    facts(&mut salvage, manifest, |salvage| {
+        let Some(first) = first_late else {
+            // Only the members say what numbers the late Schemas have, and what the others are.
+            salvage.late = late;
+            salvage.scanning = true;
+            walk_tar(salvage, &page_places, pages)?;
+            salvage.scanning = false;
+            return Ok(());
+        };
+        for (number, (_, body)) in (first as u32..).zip(late) {
+            if let Ok(body) = SchemaBody::decode(&body, number, pages.limits) {
+                salvage.streams.section(number, body);
             }
         }
         Ok(())
     })?;
-    // Without the manifest, only the members say what numbers the late Schemas have.
-    salvage.late = late;
-    let mut at = 0;
-    for (body_at, len) in chain.pages {
-        let Some(entries) = pages.page_alone(body_at, len, at)? else { break };
-        salvage.page(&entries)?;
-        at = entries.last().map_or(at, crate::v1::Placed::end);
-    }
-    let tar_end = salvage.payload.tar_end();
-    match salvage.parse(at, tar_end)? {
+    match walk_tar(&mut salvage, &page_places, pages)? {
         ParseEnd::TarEnd => salvage.losses.unknown_entries = Some(0),
         ParseEnd::Malformed(why) => {
             salvage.losses.lost_facts.push(format!("everything after something that is no member: {why}"));
@@ -208,6 +217,18 @@ fn by_chain(mut salvage: Salvage<'_, '_>, chain: Chain, pages: &mut Pages<'_>) -
     let index = "the index: attributes and annotations that were added last, if there were any";
     salvage.losses.lost_facts.push(index.to_owned());
     salvage.finish(schema_count.map(|count| count as u32))
+}
+
+/// Takes the members of the pages that the chain gets to, and those that the tar has after them.
+fn walk_tar(salvage: &mut Salvage<'_, '_>, places: &[(u64, u32)], pages: &mut Pages<'_>) -> Result<ParseEnd> {
+    let mut at = 0;
+    for (body_at, len) in places {
+        let Some(entries) = pages.page_alone(*body_at, *len, at)? else { break };
+        salvage.page(&entries)?;
+        at = entries.last().map_or(at, Placed::end);
+    }
+    let tar_end = salvage.payload.tar_end();
+    salvage.parse(at, tar_end)
 }
 
 /// Takes over what the manifest says; `late` adds what is known of late Schemas before anything is declared.
@@ -271,7 +292,7 @@ impl Pages<'_> {
     }
 
     /// The entries of the page whose body is at `body_at`, where only the pages before it say where its members begin.
-    fn page_alone(&mut self, body_at: u64, len: u32, tar_offset: u64) -> Result<Option<Vec<crate::v1::Placed>>> {
+    fn page_alone(&mut self, body_at: u64, len: u32, tar_offset: u64) -> Result<Option<Vec<Placed>>> {
         let body = read_range(self.source, body_at, u64::from(len))?;
         let mut bytes = Vec::new();
         if !decode(&mut self.decoder, &body, &mut bytes)? {

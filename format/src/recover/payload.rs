@@ -28,6 +28,9 @@ impl Frame {
     }
 }
 
+/// A chunk, and a part of it.
+type Piece = (Arc<Vec<u8>>, Range<usize>);
+
 /// Payload frames in the order of the tar, without gaps between them.
 pub(super) struct Payload<'s> {
     source: &'s dyn ReadAt,
@@ -110,7 +113,7 @@ impl<'s> Payload<'s> {
     }
 
     /// The chunk that holds the byte at `at`, and what of it is before `to`.
-    fn piece(&mut self, at: u64, to: u64) -> Result<Option<(Arc<Vec<u8>>, Range<usize>)>> {
+    fn piece(&mut self, at: u64, to: u64) -> Result<Option<Piece>> {
         let number = self.frame_at(at);
         let Some(chunk) = self.chunk(number)? else { return Ok(None) };
         let frame = &self.frames[number];

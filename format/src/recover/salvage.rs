@@ -33,6 +33,8 @@ pub(super) struct Salvage<'s, 'w> {
     pub(super) late: Vec<(u64, Vec<u8>)>,
     /// The number that the next record of each stream had.
     pub(super) next_record: HashMap<String, u64>,
+    /// While it is set, only descriptions of streams and Schemas are taken.
+    pub(super) scanning: bool,
     /// Whether what is missing of a stream is counted page by page, so that a member need not say it.
     pub(super) counted_by_page: bool,
     /// The number of the next batch of each stream.
@@ -91,6 +93,7 @@ impl<'s, 'w> Salvage<'s, 'w> {
             monitor: monitor.clone(),
             late: Vec::new(),
             next_record: HashMap::new(),
+            scanning: false,
             counted_by_page: false,
             next_batch: HashMap::new(),
             kept: Vec::new(),
@@ -145,6 +148,9 @@ impl<'s, 'w> Salvage<'s, 'w> {
     /// Takes one member, whose entry and digest a page states where `vouched`.
     fn member(&mut self, placed: &Placed, vouched: bool) -> Result<()> {
         self.monitor.advance(0)?;
+        if self.scanning && !matches!(placed.entry.kind, EntryKind::Schema | EntryKind::Stream) {
+            return Ok(());
+        }
         match Reserved::parse(placed.entry.path.as_str()).filter(|_| placed.entry.kind.is_reserved()) {
             None => self.user_entry(placed, vouched)?,
             Some(Reserved::Schema(number)) => {
@@ -167,8 +173,10 @@ impl<'s, 'w> Salvage<'s, 'w> {
             }
             Some(Reserved::Batch(name, number)) => self.batch(placed, vouched, &name, number)?,
         }
-        let end = placed.end();
-        self.monitor.advance(end - placed.header_at)
+        match self.scanning {
+            true => Ok(()),
+            false => self.monitor.advance(placed.end().saturating_sub(placed.header_at)),
+        }
     }
 
     fn user_entry(&mut self, placed: &Placed, vouched: bool) -> Result<()> {
@@ -438,5 +446,5 @@ impl Scan {
 }
 
 pub(super) fn broken_at(offset: u64) -> String {
-    format!("a part of it is not in a whole frame: that at byte {offset} is damaged or missing")
+    format!("the frame at byte {offset}, which holds a part of it, is damaged or missing")
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::report::{Losses, LostSchema};
-use crate::error::Result;
+use crate::error::{Error, Result, code};
 use crate::limits::Limits;
 use crate::model::{Annotation, StreamDeclaration};
 use crate::path::StreamName;
@@ -12,6 +12,8 @@ use crate::write::{RecordType, StreamId, Writer};
 
 /// The longest `stream.txt` there can be.
 pub(super) const LONGEST_DESCRIPTION: u64 = 2048;
+/// How many bytes of descriptor sets are looked through in all to declare streams, as hostile archives can ask for much.
+const MOST_WORK: u64 = 1 << 30;
 /// How often at most a Schema is looked through for the type of an annotation.
 const MOST_LOOKUPS: usize = 256;
 
@@ -27,6 +29,8 @@ pub(super) struct Streams {
     order: Vec<String>,
     /// Where each stream goes; `None` for one whose Schema is lost.
     targets: HashMap<String, Option<StreamId>>,
+    /// Bytes of descriptor sets looked through to declare streams.
+    work: u64,
     /// Why a Schema is lost that is there.
     refused: BTreeMap<u32, String>,
     limits: Limits,
@@ -40,6 +44,7 @@ impl Streams {
             declared: BTreeMap::new(),
             order: Vec::new(),
             targets: HashMap::new(),
+            work: 0,
             refused: BTreeMap::new(),
             limits: limits.clone(),
         }
@@ -66,6 +71,11 @@ impl Streams {
     /// Whether the descriptor set of this Schema is known.
     pub(super) fn has_schema(&self, number: u32) -> bool {
         self.sets.contains_key(&number)
+    }
+
+    /// Whether the Schema of every stream is known.
+    pub(super) fn is_complete(&self) -> bool {
+        self.declared.values().all(|stream| self.has_schema(stream.schema))
     }
 
     /// Takes in a declaration, if none is known of that name.
@@ -105,26 +115,33 @@ impl Streams {
         if let Some(target) = self.targets.get(name) {
             return Ok(*target);
         }
-        let target = match self.declared.get(name) {
-            None => None,
-            Some(declaration) => match self.sets.get(&declaration.schema) {
-                None => None,
-                Some(set) => {
-                    let record_type = RecordType::new(declaration.type_name.clone(), set.clone())
-                        .schema_version(declaration.schema_version);
-                    match writer.declare(name, record_type) {
-                        Ok(stream) => Some(stream),
-                        Err(error) if writer.has_failed() => return Err(error),
-                        Err(error) => {
-                            self.refused.entry(declaration.schema).or_insert_with(|| error.to_string());
-                            None
-                        }
-                    }
-                }
-            },
-        };
+        let target = self.declare(name, writer)?;
         self.targets.insert(name.to_owned(), target);
         Ok(target)
+    }
+
+    fn declare(&mut self, name: &str, writer: &mut Writer<'_>) -> Result<Option<StreamId>> {
+        let Some(declaration) = self.declared.get(name) else { return Ok(None) };
+        let Some(set) = self.sets.get(&declaration.schema) else { return Ok(None) };
+        self.work += set.len() as u64;
+        let declared = match self.work <= MOST_WORK {
+            true => {
+                let record_type = RecordType::new(declaration.type_name.clone(), set.clone());
+                writer.declare(name, record_type.schema_version(declaration.schema_version))
+            }
+            false => {
+                let message = format!("too many streams of large Schemas: over {MOST_WORK} bytes to look through");
+                Err(Error::new(code::SCHEMA_TOO_LARGE, message))
+            }
+        };
+        match declared {
+            Ok(stream) => Ok(Some(stream)),
+            Err(error) if writer.has_failed() => Err(error),
+            Err(error) => {
+                self.refused.entry(declaration.schema).or_insert_with(|| error.to_string());
+                Ok(None)
+            }
+        }
     }
 
     /// Adds an annotation, with the descriptors of its type where a Schema defines it.

@@ -15,7 +15,7 @@ use crate::wire::{prefix, section, seek_table};
 /// What can be relied on.
 pub(super) enum Survey {
     Index(Box<Indexed>),
-    Chain(Chain),
+    Chain(Box<Chain>),
 }
 
 /// By the index: which frames are whole, and what the whole sections hold.
@@ -70,7 +70,7 @@ pub(super) fn survey(
                     losses.chain_end = Some(chain.end);
                     let why = "the chain of whole frames ends here, and nothing says where another begins";
                     losses.damage(chain.end, size - chain.end, why);
-                    return Ok(Survey::Chain(chain));
+                    return Ok(Survey::Chain(Box::new(chain)));
                 }
             }
         }

@@ -208,6 +208,30 @@ fn without_an_index_the_chain_ends_at_the_first_damage() {
     assert_eq!(report.losses.lost_entries.items[0].path, "large82");
 }
 
+/// Streams that shared a Schema in the lost manifest share one again.
+#[test]
+fn schemas_are_shared_again() {
+    let mut bytes = Vec::new();
+    let mut writer = WriteOptions::new().level(1).threads(1).chunk_size(4096).write_to(&mut bytes).unwrap();
+    let streams = (0..40).map(|number| writer.declare(&format!("s{number}"), support::event_type()).unwrap());
+    for stream in streams.collect::<Vec<_>>() {
+        (0..3).for_each(|number| writer.append(stream, &support::event(number)).unwrap());
+    }
+    writer.finish().unwrap();
+    let intact = Intact::new(bytes);
+    let manifest = intact.frames[2].stored.clone();
+    let mut broken = intact.bytes.clone();
+    broken[manifest.end - 1] ^= 1;
+    let index = intact.frames.last().unwrap().stored.clone();
+    for part in [&broken[..], &broken[..index.start]] {
+        let (archive, report) = recover(part).unwrap();
+        assert_eq!(records_of(&archive), intact.records_in(intact.bytes.len()));
+        assert!(report.losses.lost_schemas.is_empty());
+        // The format's own, that of the streams, that of the report.
+        assert_eq!(archive.facts().schemas, 3);
+    }
+}
+
 /// Files that are archives themselves are never taken for the archive they are in.
 #[test]
 fn archives_in_archives_stay_files() {
