@@ -53,7 +53,8 @@ pub(super) fn walk(
     monitor: &Monitor,
     losses: &mut Losses,
 ) -> Result<Chain> {
-    let mut walk = Walk { source, size, limits, monitor, decoder: Decoder::new()?, chunk: Vec::new(), tar_end: 0 };
+    let decoder = Decoder::new()?;
+    let mut walk = Walk { source, size, limits, monitor, decoder, chunk: Vec::new(), tar_end: 0, frames: 0 };
     let head = read_range(source, 0, size.min(prefix::LEN as u64))?;
     let recognised = prefix::is_magic(&head);
     let version = match known_version(&head) {
@@ -95,6 +96,8 @@ struct Walk<'w> {
     decoder: Decoder,
     chunk: Vec<u8>,
     tar_end: u64,
+    /// Frames after the manifest that were looked at.
+    frames: u64,
 }
 
 impl Walk<'_> {
@@ -129,7 +132,8 @@ impl Walk<'_> {
 
     /// Takes in the next frame; whether there is a whole one that may stand here.
     fn next(&mut self, chain: &mut Chain) -> Result<bool> {
-        if chain.frames.len() as u64 + chain.late.len() as u64 >= self.limits.frames {
+        self.frames += 1;
+        if self.frames > self.limits.frames {
             let message = format!("more frames than the limit frames of {}", self.limits.frames);
             return Err(Error::new(code::LIMIT_FRAMES, message));
         }

@@ -184,8 +184,8 @@ pub(super) fn decode(decoder: &mut Decoder, stored: &[u8], chunk: &mut Vec<u8>) 
 /// The stored bytes of the payload frame at `offset`, found by walking over its blocks; `None` where none begins there or
 /// the file ends first.
 pub(super) fn read_frame(source: &dyn ReadAt, size: u64, offset: u64) -> Result<Option<Vec<u8>>> {
-    /// Enough for a small frame.
-    const FIRST: u64 = 16 << 10;
+    /// Enough for a small frame, and little where none begins.
+    const FIRST: u64 = 1 << 10;
     let mut len = FIRST;
     let left = size.saturating_sub(offset);
     loop {

@@ -77,6 +77,17 @@ fn a_partial_file_is_there_until_the_end_and_after_an_early_one() {
     assert_eq!(support::names_in(folder.path()), ["a.rtar"]);
     assert_eq!(options.clone().create_new(&path).unwrap_err().code(), "io.file");
 
+    // Nor is it lost where only the name is taken by then.
+    let other = folder.path().join("b.rtar");
+    let mut writer = options.clone().create_new(&other).unwrap();
+    writer.add_bytes(entry("a"), &[1; 10]).unwrap();
+    fs::write(&other, "taken").unwrap();
+    let error = writer.finish().unwrap_err();
+    assert!(error.code() == "io.file" && error.message().contains("b.rtar.partial"), "{error}");
+    let kept = fs::read(folder.path().join("b.rtar.partial")).unwrap();
+    support::prove(&kept);
+    assert_eq!(fs::read(&other).unwrap(), b"taken");
+
     // A failure says where the rest is.
     let mut writer = options.create(&path).unwrap();
     writer.add_bytes(entry("a"), &[1; 100]).unwrap();

@@ -39,7 +39,7 @@ impl Places {
     /// The bytes with the last one of each of these ranges changed.
     fn damaged(&self, ranges: &[Range<usize>]) -> Vec<u8> {
         let mut bytes = self.intact.bytes.clone();
-        ranges.iter().for_each(|range| bytes[range.end - 1] ^= 1);
+        ranges.iter().filter(|range| !range.is_empty()).for_each(|range| bytes[range.end - 1] ^= 1);
         bytes
     }
 }
@@ -186,8 +186,8 @@ fn without_an_index_the_chain_ends_at_the_first_damage() {
     let index = places.section(b"INDX");
     let manifest = places.section(b"MANI");
     let cut = |damage: &[Range<usize>]| places.damaged(damage)[..index.start + 100].to_vec();
-    for damage in [vec![], vec![0..9], vec![9..29], vec![manifest.clone()]] {
-        let (archive, report) = recover(&cut(&damage)).unwrap();
+    for damage in [5..5, 0..9, 9..29, manifest.clone()] {
+        let (archive, report) = recover(&cut(std::slice::from_ref(&damage))).unwrap();
         assert_eq!(report.losses.entries, 200, "{damage:?}");
         assert_eq!(records_of(&archive), places.intact.records_in(places.intact.bytes.len()), "{damage:?}");
         assert_eq!(report.losses.unknown_entries, Some(0));
@@ -195,13 +195,13 @@ fn without_an_index_the_chain_ends_at_the_first_damage() {
     }
     // The length of the manifest.
     let length = manifest.start + 4..manifest.start + 5;
-    let (archive, report) = recover(&cut(&[length.clone()])).unwrap();
+    let (archive, report) = recover(&cut(std::slice::from_ref(&length))).unwrap();
     assert_eq!((archive.facts().totals.user_entries(), report.losses.chain_end), (0, Some(29)));
     // And the head, too: nothing is to be recognised.
     assert_eq!(recover(&cut(&[length, 0..9])).unwrap_err().code(), "envelope.unknown-magic");
     // A frame in the middle.
     let frame = places.member("large82")[2].clone();
-    let (archive, report) = recover(&cut(&[frame.clone()])).unwrap();
+    let (archive, report) = recover(&cut(std::slice::from_ref(&frame))).unwrap();
     assert_eq!(report.losses.chain_end, Some(frame.start as u64));
     let expected: Vec<_> = places.intact.entries_in(frame.start).iter().map(|e| e.path.to_string()).collect();
     assert_eq!(paths(&archive), expected);
@@ -332,11 +332,11 @@ fn the_account_is_an_annotation() {
     let archive = support::prove(&salvaged);
     let annotation = &archive.facts().manifest.annotations[0];
     let sets = (0..archive.facts().schemas).map(|number| archive.descriptor_set(number).unwrap());
-    let described = sets.filter_map(|set| {
+    let mut described = sets.filter_map(|set| {
         let pool = rosettar::schema::build_pool(set).unwrap();
         rosettar::schema::message(&pool, annotation.type_name()).ok()
     });
-    let described = described.last().expect("a Schema that defines the type");
+    let described = described.next_back().expect("a Schema that defines the type");
     let message = prost_reflect::DynamicMessage::decode(described, &annotation.value[..]).unwrap();
     let field = |name: &str| message.get_field_by_name(name).unwrap().as_u64().unwrap();
     assert_eq!(field("source_size"), 100_000);
