@@ -69,7 +69,7 @@ fn a_thousand_random_damages() {
             let (intact, original) = (&intact, &original);
             scope.spawn(move || {
                 let seeds = (half..1000).step_by(2);
-                seeds.map(|seed| check_damage(intact, original, seed)).collect::<Vec<_>>()
+                seeds.map(|seed| check_damage(intact, original, seed, 0)).collect::<Vec<_>>()
             })
         });
         halves.into_iter().flat_map(|half| half.join().unwrap()).collect()
@@ -82,6 +82,18 @@ fn a_thousand_random_damages() {
         100. * records
     );
     assert!(entries >= 0.9 && records >= 0.9);
+}
+
+/// Without an index, what is recovered ends with the first damage, and still has nothing that was never there.
+#[test]
+fn random_damages_and_cuts() {
+    let intact = Intact::new(sample());
+    let original = Original::new(&intact);
+    let index = intact.bytes.len() - intact.frames.last().unwrap().stored.start;
+    for seed in 1000..1200 {
+        let (entries, records) = check_damage(&intact, &original, seed, index - 1 + seed as usize % 1000);
+        assert!((0. ..=1.).contains(&entries) && (0. ..=1.).contains(&records));
+    }
 }
 
 /// The intact content, for comparison.
@@ -110,8 +122,9 @@ fn first_record(content: &[u8]) -> (u64, usize) {
     (1, len)
 }
 
-/// Damages the archive, recovers, and returns the shares of what is complete that were recovered.
-fn check_damage(intact: &Intact, original: &Original, seed: u64) -> (f64, f64) {
+/// Damages the archive, recovers it without its last `cut` bytes, and returns the shares of what is complete in the whole
+/// that were recovered.
+fn check_damage(intact: &Intact, original: &Original, seed: u64, cut: usize) -> (f64, f64) {
     let mut noise = Noise::new(seed + 1);
     let mut bytes = intact.bytes.clone();
     let blocks = bytes.len() / 4096;
@@ -136,7 +149,7 @@ fn check_damage(intact: &Intact, original: &Original, seed: u64) -> (f64, f64) {
     }
     let whole = intact.whole_frames(&bytes);
     let (entries, records) = complete(intact, &whole);
-    let archive = match recover(&bytes) {
+    let archive = match recover(&bytes[..bytes.len() - cut]) {
         Ok((archive, _)) => archive,
         // Head, manifest and index are all damaged.
         Err(error) if error.code() == "envelope.unknown-magic" => {

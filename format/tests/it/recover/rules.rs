@@ -286,6 +286,28 @@ fn archives_in_archives_stay_files() {
     }
 }
 
+#[test]
+fn limits_and_interruption_are_errors_and_leave_nothing() {
+    let bytes = sample();
+    let folder = tempfile::tempdir().unwrap();
+    let run = |part: &[u8], options: RecoverOptions| {
+        let writer = WriteOptions::new().level(1).create(folder.path().join("new.rtar")).unwrap();
+        let error = options.recover(part.to_vec(), writer).unwrap_err();
+        assert!(support::names_in(folder.path()).is_empty());
+        error.code()
+    };
+    for part in [&bytes[..], &bytes[..150_000]] {
+        for (name, value) in [("decoded-bytes", "100K"), ("frames", "10"), ("manifest-bytes", "100")] {
+            let mut limits = rosettar::Limits::default();
+            limits.set(name, value).unwrap();
+            assert_eq!(run(part, RecoverOptions::new().limits(limits)), format!("limit.{name}"));
+        }
+        let monitor = rosettar::Monitor::new();
+        monitor.stop();
+        assert_eq!(run(part, RecoverOptions::new().monitor(monitor)), "usage.interrupted");
+    }
+}
+
 /// What hostile archives give is an error or an archive that verifies.
 #[test]
 fn hostile_vectors_and_their_halves() {
