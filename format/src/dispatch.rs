@@ -1,11 +1,12 @@
 //! Which format a file is of: the one place where a version is matched.
 
 use std::fs::File;
+use std::io::Read;
 use std::path::Path;
 
 use crate::error::{Error, Result, code};
 use crate::io::ReadAt;
-use crate::read::{Archive, Head, Indexed, ReadOptions};
+use crate::read::{Archive, ArchiveStream, Head, Indexed, ReadOptions};
 use crate::v1;
 use crate::wire::prefix;
 
@@ -33,24 +34,6 @@ pub fn open_path(path: impl AsRef<Path>) -> Result<Archive> {
     ReadOptions::new().open_path(path)
 }
 
-/// The minor version that `head`, the beginning of a file, states; the major version is one that is known.
-///
-/// # Errors
-/// `envelope.unknown-magic`, `envelope.truncated`, `envelope.unsupported-version`.
-pub(crate) fn known_version(head: &[u8]) -> Result<u8> {
-    match prefix::parse_version(head)? {
-        (v1::MAJOR, minor) => Ok(minor),
-        (major, minor) => Err(Error::new(
-            code::ENVELOPE_UNSUPPORTED_VERSION,
-            format!(
-                "a Rosettar archive of version {major}.{minor}: this reader knows version {}; use a newer one",
-                v1::MAJOR
-            ),
-        )
-        .with_offset(prefix::MAGIC.len() as u64)),
-    }
-}
-
 impl ReadOptions {
     /// Opens an archive in any source that can be read at offsets: a file, bytes, a type of the caller's own. What it
     /// takes is two reads, of 64 KiB at the beginning and 256 KiB at the end, and one more each where the manifest or the
@@ -61,8 +44,29 @@ impl ReadOptions {
     /// manifest, index or seek table; `io.read`.
     pub fn open(self, source: impl ReadAt + 'static) -> Result<Archive> {
         let head = Head::read(Box::new(source))?;
-        let minor = known_version(&head.bytes)?;
-        Indexed::open(head, minor, self).map(Archive::new)
+        match Format::of(&head.bytes)? {
+            Format::V1 { minor } => Indexed::open(head, minor, self).map(Archive::new),
+        }
+    }
+
+    /// Begins to read an archive from a source that can only be read forward, such as a pipe. All that comes out of it is
+    /// provisional until [`ArchiveStream::confirm`] has returned.
+    ///
+    /// # Errors
+    /// `envelope.unknown-magic` for what is no archive, `envelope.truncated`, `envelope.unsupported-version`, and whatever
+    /// is wrong with the manifest; `io.read`.
+    pub fn stream<R: Read>(self, mut source: R) -> Result<ArchiveStream<R>> {
+        let mut first = Vec::new();
+        (&mut source)
+            .take(prefix::LEN as u64)
+            .read_to_end(&mut first)
+            .map_err(|error| Error::io(code::IO_READ, "reading the archive", error))?;
+        match Format::of(&first)? {
+            Format::V1 { minor } => {
+                let first = first.first_chunk().expect("the version was read from it");
+                ArchiveStream::open(source, first, minor, self)
+            }
+        }
     }
 
     /// Opens the archive at `path`.
@@ -74,5 +78,31 @@ impl ReadOptions {
         let file = File::open(path)
             .map_err(|error| Error::io(code::IO_FILE, format_args!("cannot open {}", path.display()), error))?;
         self.open(file)
+    }
+}
+
+/// The formats that archives come in.
+pub(crate) enum Format {
+    /// Rosettar 1.x.
+    V1 { minor: u8 },
+}
+
+impl Format {
+    /// The format of a source that begins with `head`.
+    ///
+    /// # Errors
+    /// `envelope.unknown-magic`, `envelope.truncated`, `envelope.unsupported-version`.
+    pub(crate) fn of(head: &[u8]) -> Result<Self> {
+        match prefix::parse_version(head)? {
+            (v1::MAJOR, minor) => Ok(Self::V1 { minor }),
+            (major, minor) => Err(Error::new(
+                code::ENVELOPE_UNSUPPORTED_VERSION,
+                format!(
+                    "a Rosettar archive of version {major}.{minor}: this reader knows version {}; use a newer one",
+                    v1::MAJOR
+                ),
+            )
+            .with_offset(prefix::MAGIC.len() as u64)),
+        }
     }
 }

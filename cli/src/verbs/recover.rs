@@ -1,11 +1,9 @@
 //! `recover`: what is whole of a broken archive, in a new one.
 
-use std::fs::File;
 use std::io::{self, BufWriter, IsTerminal as _, Write as _};
 use std::path::Path;
 
 use rosettar::error::code;
-use rosettar::io::{ReadAt, Spool};
 use rosettar::recover::{Listed, Losses};
 use rosettar::{Error, Monitor, RecoverOptions, RecoverReport, Result, WriteOptions};
 use serde_json::{Value, json};
@@ -14,10 +12,8 @@ use super::{Context, counted, done, json as shapes, line};
 use crate::args::Recover;
 use crate::output::human;
 use crate::output::table::escape;
-use crate::ui::{Stdout, WaitingReader, exit};
+use crate::ui::{Stdout, exit};
 
-/// What is held in memory of an archive from standard input, before a file is used.
-const SPOOL_MEMORY: usize = 8 << 20;
 /// As many of each kind of loss are named; `--json` has more.
 const NAMED: usize = 20;
 
@@ -33,7 +29,7 @@ pub(super) fn run(context: &Context, args: &Recover) -> Result<u8> {
     }
     let monitor = Monitor::new();
     let watch = context.watch("recovering", &monitor);
-    let source = open(context, &args.archive)?;
+    let source = context.open_bytes(&args.archive)?;
     let mut options = WriteOptions::new().level(args.level).limits(context.limits.clone());
     if let Some(threads) = args.threads {
         options = options.threads(threads);
@@ -46,17 +42,6 @@ pub(super) fn run(context: &Context, args: &Recover) -> Result<u8> {
     drop(watch);
     print(context, args, to_stdout, &report)?;
     Ok(if report.is_complete() { exit::DONE } else { exit::FINDING })
-}
-
-fn open(context: &Context, path: &Path) -> Result<Box<dyn ReadAt>> {
-    if path.as_os_str() == "-" {
-        let mut spool = Spool::new(SPOOL_MEMORY);
-        spool.fill_from(WaitingReader::new(io::stdin(), context.interrupt.clone()))?;
-        return Ok(Box::new(spool.finish()));
-    }
-    let file = File::open(path)
-        .map_err(|error| Error::io(code::IO_FILE, format_args!("cannot open {}", path.display()), error))?;
-    Ok(Box::new(file))
 }
 
 /// Whether both paths lead to one file that exists.

@@ -4,7 +4,7 @@
 use super::payload::{Frame, cannot_read, decode, read_frame, read_range};
 use super::report::Losses;
 use crate::digest::{Digest, Hasher};
-use crate::dispatch::known_version;
+use crate::dispatch::Format;
 use crate::error::{Error, ErrorKind, Result, code};
 use crate::frame::{Decoder, MAX_DECODED, max_stored};
 use crate::io::ReadAt;
@@ -57,7 +57,7 @@ pub(super) fn walk(
     let mut walk = Walk { source, size, limits, monitor, decoder, chunk: Vec::new(), tar_end: 0, frames: 0 };
     let head = read_range(source, 0, size.min(prefix::LEN as u64))?;
     let recognised = prefix::is_magic(&head);
-    let version = match known_version(&head) {
+    let version = match Format::of(&head) {
         Err(error) if error.is(code::ENVELOPE_UNSUPPORTED_VERSION) => return Err(error),
         version => version,
     };

@@ -4,7 +4,7 @@ use super::chain::{Chain, acceptable, digest_of, manifest_too_long, walk};
 use super::payload::{Frame, cannot_read, read_range};
 use super::report::Losses;
 use crate::digest::Digest;
-use crate::dispatch::known_version;
+use crate::dispatch::Format;
 use crate::error::{Error, Result, code};
 use crate::io::ReadAt;
 use crate::limits::Limits;
@@ -55,7 +55,7 @@ pub(super) fn survey(
     losses: &mut Losses,
 ) -> Result<Survey> {
     if size < prefix::MAGIC.len() as u64 {
-        known_version(&read_range(source, 0, size)?)?;
+        Format::of(&read_range(source, 0, size)?)?;
     }
     monitor.set_total(size);
     let index = match index_by_footer(source, size, limits)? {
@@ -135,7 +135,7 @@ fn by_index(
         // As it was written, whatever became of the empty frame before it.
         let mut head = prefix::MAGIC.to_vec();
         head.extend(read_range(source, head.len() as u64, (prefix::LEN - prefix::MAGIC.len()) as u64)?);
-        known_version(&head)?;
+        Format::of(&head)?;
     }
     let place = index.frames[v1::OPENING_FRAMES - 1];
     let mut manifest = None;

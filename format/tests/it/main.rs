@@ -16,6 +16,7 @@ mod outside;
 mod property;
 mod recover;
 mod slow;
+mod streamed;
 mod support;
 #[cfg(unix)]
 mod trees;
