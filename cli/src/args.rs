@@ -65,7 +65,7 @@ streams (4K), schemas (4K), path-bytes (4K), component-bytes (255), path-depth (
 pub enum Verb {
     /// Make an archive of files, directories and typed records
     #[command(after_long_help = PACK)]
-    Pack(Pack),
+    Pack(Box<Pack>),
     /// Show what an archive is and holds, at a glance
     #[command(after_long_help = INFO)]
     Info(Info),
@@ -87,6 +87,9 @@ pub enum Verb {
     /// Prove every byte of archives, or say what is wrong
     #[command(after_long_help = VERIFY)]
     Verify(Verify),
+    /// Salvage what is whole of a broken archive into a new one, and say what is lost
+    #[command(after_long_help = RECOVER)]
+    Recover(Recover),
     /// Print the completions for a shell
     #[command(after_long_help = COMPLETIONS)]
     Completions(Completions),
@@ -165,6 +168,10 @@ pub struct Pack {
     /// Bytes per chunk: what a reader decodes to get at one small file; 4K to 8M, a multiple of 512
     #[arg(long, value_name = "SIZE", default_value = "4M", value_parser = size, help_heading = "Format")]
     pub chunk_size: usize,
+    /// Write and sync whenever this many bytes were taken: until the archive is complete, ARCHIVE.partial has them, and
+    /// `rosettar recover` salvages them after a crash
+    #[arg(long, value_name = "SIZE", value_parser = size, help_heading = "Format")]
+    pub flush_every: Option<usize>,
     /// Add an attribute (repeatable)
     #[arg(long = "attr", value_name = "KEY=VALUE", help_heading = "Format")]
     pub attributes: Vec<String>,
@@ -400,6 +407,36 @@ pub struct Verify {
     /// When the archive comes through a pipe
     #[command(flatten)]
     pub provisional: FromPipe,
+}
+
+const RECOVER: &str = "\
+Every entry and record is salvaged whose bytes a digest or checksum proves; nothing else is. With an intact index, damage \
+costs only what it hits; of a file that was cut off, everything before the cut that is complete. Records whose schema is lost are \
+kept as files below recovered-records/. Where anything is lost, the new archive carries the report as an annotation, which info \
+prints. The broken archive is not changed. `pack --flush-every` leaves ARCHIVE.partial after a crash, which this verb takes.
+
+Exit codes: 0 nothing is lost, 3 something is, 2 nothing is to be recognised.
+
+Examples:
+  rosettar recover broken.rtar -o new.rtar
+  rosettar recover log.rtar.partial -o log.rtar && rm log.rtar.partial
+  ssh host cat broken.rtar | rosettar recover --json - -o new.rtar";
+
+/// `recover`
+#[derive(Args, Debug)]
+pub struct Recover {
+    /// The broken archive, or - for standard input
+    #[arg(value_name = "BROKEN", value_hint = ValueHint::FilePath)]
+    pub archive: PathBuf,
+    /// Where the new archive goes: a file, which appears when it is complete, or - for standard output
+    #[arg(short, long, value_name = "NEW", value_hint = ValueHint::FilePath)]
+    pub output: PathBuf,
+    /// zstd's compression level, -131072 to 22
+    #[arg(long, value_name = "N", default_value_t = 3, allow_negative_numbers = true)]
+    pub level: i32,
+    /// How many threads compress; the bytes are the same [default: the number of cores]
+    #[arg(long, value_name = "N", value_parser = threads)]
+    pub threads: Option<usize>,
 }
 
 const COMPLETIONS: &str = "\

@@ -82,14 +82,17 @@ impl ReadOptions {
 }
 
 /// The formats that archives come in.
-enum Format {
+pub(crate) enum Format {
     /// Rosettar 1.x.
     V1 { minor: u8 },
 }
 
 impl Format {
     /// The format of a source that begins with `head`.
-    fn of(head: &[u8]) -> Result<Self> {
+    ///
+    /// # Errors
+    /// `envelope.unknown-magic`, `envelope.truncated`, `envelope.unsupported-version`.
+    pub(crate) fn of(head: &[u8]) -> Result<Self> {
         match prefix::parse_version(head)? {
             (v1::MAJOR, minor) => Ok(Self::V1 { minor }),
             (major, minor) => Err(Error::new(

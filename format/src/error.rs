@@ -106,6 +106,13 @@ impl Error {
         self
     }
 
+    /// Adds to the message, after a semicolon.
+    #[must_use]
+    pub(crate) fn with_note(mut self, note: impl fmt::Display) -> Self {
+        self.0.message.push_str(&format!("; {note}"));
+        self
+    }
+
     /// States the cause.
     #[must_use]
     pub fn with_source(mut self, source: impl Into<Source>) -> Self {

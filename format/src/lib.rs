@@ -16,6 +16,7 @@ pub mod path;
 mod proto;
 pub mod read;
 pub mod record;
+pub mod recover;
 pub mod schema;
 mod select;
 mod tar;
@@ -33,6 +34,7 @@ pub use model::{Annotation, Entry, EntryKind, Facts, Manifest, Mtime, StreamInfo
 pub use monitor::Monitor;
 pub use path::EntryPath;
 pub use read::{Archive, ArchiveStream, ReadOptions};
+pub use recover::{RecoverOptions, RecoverReport};
 pub use select::Selection;
 pub use verify::VerifyOptions;
 pub use write::{NewEntry, RecordType, StreamId, WriteOptions, Writer};

@@ -77,10 +77,13 @@ pub fn hint(error: &Error) -> Option<String> {
         return Some(format!("if the input is trustworthy, allow more with --limit {limit}=VALUE, such as 64M"));
     }
     let hint = match error.code() {
-        "envelope.truncated" => "the file was cut off, or is still being written",
+        "envelope.truncated" => {
+            "the file was cut off, or is still being written; `rosettar recover` salvages what is whole of it"
+        }
         "envelope.unsupported-version" | "feature.unknown" => "a newer rosettar may read it; `tar xf` does in any case",
         "section.digest" | "frame.digest" | "index.digest" | "entry.digest" | "stream.digest" | "content.digest" => {
-            "the archive was damaged or altered after it was written; `rosettar verify` tells how far that goes"
+            "the archive was damaged or altered after it was written; `rosettar verify` tells how far that goes, and `rosettar recover` \
+             salvages what is whole of it"
         }
         "usage.no-such-entry" => "`rosettar list ARCHIVE` shows what there is",
         "usage.no-such-stream" => "`rosettar list --streams ARCHIVE` shows what there is",

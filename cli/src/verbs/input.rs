@@ -5,7 +5,7 @@ use std::io::{self, Read};
 use std::path::Path;
 
 use rosettar::error::code;
-use rosettar::io::Spool;
+use rosettar::io::{ReadAt, Spool};
 use rosettar::read::ArchiveStream;
 use rosettar::{Archive, Error, ErrorKind, Monitor, ReadOptions, Result};
 
@@ -43,6 +43,16 @@ impl Context {
         let mut spool = Spool::new(SPOOL_MEMORY);
         spool.fill_from(head.chain(source))?;
         options.open(spool.finish())
+    }
+
+    /// The bytes at `path`, or of standard input or a pipe once all of it has come, whatever they are.
+    pub(super) fn open_bytes(&self, path: &Path) -> Result<Box<dyn ReadAt>> {
+        if !is_pipe(path)? {
+            return Ok(Box::new(open_file(path)?));
+        }
+        let mut spool = Spool::new(SPOOL_MEMORY);
+        spool.fill_from(self.pipe(path)?)?;
+        Ok(Box::new(spool.finish()))
     }
 
     /// Begins to read the archive at `path`, or from standard input where that is `-`, from front to back.

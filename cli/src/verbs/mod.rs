@@ -11,6 +11,7 @@ mod man;
 mod pack;
 mod provisional;
 mod records;
+mod recover;
 mod schema;
 mod verify;
 
@@ -30,7 +31,7 @@ pub(crate) fn run(cli: Cli) -> u8 {
     let role = if matches!(cli.verb, Verb::Pack(_)) { Role::Makes } else { Role::Reads };
     let outcome = Context::new(cli.global).and_then(|context| {
         let outcome = match cli.verb {
-            Verb::Pack(args) => pack::run(&context, args),
+            Verb::Pack(args) => pack::run(&context, *args),
             Verb::Info(args) => info::run(&context, &args),
             Verb::List(args) => list::run(&context, &args),
             Verb::Cat(args) => cat::run(&context, &args),
@@ -38,6 +39,7 @@ pub(crate) fn run(cli: Cli) -> u8 {
             Verb::Schema(args) => schema::run(&context, &args),
             Verb::Extract(args) => extract::run(&context, &args),
             Verb::Verify(args) => verify::run(&context, &args),
+            Verb::Recover(args) => recover::run(&context, &args),
             Verb::Completions(args) => completions::run(&args),
             Verb::Man(args) => man::run(&context, &args),
         };

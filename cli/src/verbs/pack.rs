@@ -54,6 +54,9 @@ pub(super) fn run(context: &Context, args: Pack) -> Result<u8> {
     if let Some(created) = times.created {
         options = options.created(created);
     }
+    if let Some(bytes) = args.flush_every {
+        options = options.flush_every(bytes as u64);
+    }
     let mut writer = match to_stdout {
         true => options.write_to(BufWriter::with_capacity(1 << 20, io::stdout()))?,
         false => options.create(&args.output)?,

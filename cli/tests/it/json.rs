@@ -118,10 +118,49 @@ fn every_verb_prints_what_is_documented() {
     assert_eq!(verified[1]["problems"][0]["code"], "envelope.unknown-magic");
     schema.check("man", &dir.run(&["man", "--json", "-o", "man"]).ok().json());
     schema.check("error", &dir.run(&["cat", "--json", "a.rtar", "nope"]).code(1).json_error());
-    // Nothing in this archive has an annotation: `annotations_are_decoded` covers it.
-    schema.used.insert("annotation".to_owned());
+    schema.check("recover", &dir.run(&["recover", "--json", "a.rtar", "-o", "b.rtar"]).ok().json());
+    // Nothing in this archive has an annotation: `annotations_are_decoded` covers it; and nothing was lost: `losses` does.
+    let elsewhere = ["annotation", "damaged range", "lost entry", "lost records", "lost schema", "kept records"];
+    schema.used.extend(elsewhere.map(str::to_owned));
     let documented: BTreeSet<_> = schema.tables.keys().cloned().collect();
     assert_eq!(documented, schema.used);
+}
+
+#[test]
+fn losses() {
+    let mut schema = Schema { tables: tables(), used: BTreeSet::new() };
+    let dir = Dir::with_files();
+    let rows: String = (0..2000).map(|number| format!("{number},row {number},RED\n")).collect();
+    dir.write("rows.csv", format!("number,name,color\n{rows}"));
+    dir.run(&[PACK_ALL, &["--chunk-size", "4K"]].concat()).ok();
+    let mut bytes = std::fs::read(dir.path("a.rtar")).unwrap();
+    // The seek table has the stored sizes of all frames: the manifest, the reserved members, the batches, each with a frame
+    // for its header, but the last after the files, the end of the tar, the entry table, the index.
+    let word = |at: usize| u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap()) as usize;
+    let count = word(bytes.len() - 9);
+    let table = bytes.len() - 9 - 8 * count;
+    let ends: Vec<usize> = (0..count)
+        .scan(0, |end, row| {
+            *end += word(table + 8 * row);
+            Some(*end)
+        })
+        .collect();
+    for frame in [2, 3, 7, count - 6] {
+        bytes[ends[frame] - 1] ^= 1;
+    }
+    dir.write("broken.rtar", bytes);
+    let report = dir.run(&["recover", "--json", "broken.rtar", "-o", "new.rtar"]).code(3).json();
+    schema.check("recover", &report);
+    for list in ["damaged", "lost_entries", "lost_records", "lost_schemas", "lost_facts", "kept_as_files"] {
+        assert!(!report[list].as_array().unwrap().is_empty(), "{list}: {report}");
+    }
+    assert_eq!(report["complete"], false);
+    let text = dir.run(&["recover", "broken.rtar", "-o", "new.rtar"]).code(3).out;
+    assert!(text.starts_with("broken.rtar: something is lost\n  salvaged to new.rtar: "), "{text}");
+    for line in ["\n  damaged: bytes ", "\n  lost: file t/a.txt (", "\n  lost: Schema 1: ", "\n  kept: "] {
+        assert!(text.contains(line), "{line}: {text}");
+    }
+    dir.run(&["verify", "--records", "new.rtar"]).ok();
 }
 
 #[test]

@@ -11,4 +11,5 @@ mod pack;
 mod pipe;
 mod reading;
 mod records;
+mod recover;
 mod support;

@@ -24,6 +24,7 @@ const LINKS_MAX: usize = 40;
 ///
 /// - A symbolic link is resolved, and the file that it leads to is replaced; the link stays.
 /// - What is no regular file, such as `/dev/null`, a FIFO or `/dev/stdout`, cannot be replaced and is written directly.
+/// - With [`partial`](Self::partial) the temporary file is visible and stays where the writing ends early.
 /// - An existing file hands down its permission bits, not its owner; a new one has 0666 without the umask.
 ///
 /// ```
@@ -57,12 +58,15 @@ struct Pending {
     exclusive: bool,
     mode: u32,
     live: bool,
+    /// Where the temporary file is, where it is to stay when it is not published.
+    partial: Option<PathBuf>,
+    written: bool,
 }
 
 /// Where a path leads once symbolic links are resolved.
 enum Target {
     /// A name in a directory, free or a regular file's; and that file's permission bits.
-    Name { directory: Dir, name: OsString, mode: Option<u32> },
+    Name { directory: Dir, name: OsString, mode: Option<u32>, path: PathBuf },
     /// Something that is written in place.
     Direct(File),
 }
@@ -76,7 +80,7 @@ impl AtomicFile {
     pub fn replace(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         let target = resolve(path).map_err(|error| cannot("open", path, error))?;
-        Self::begin(path, target, false)
+        Self::begin(path, target, false, false)
     }
 
     /// Begins to write the file at `path`, under which nothing may be now or at the time of the commit.
@@ -85,26 +89,48 @@ impl AtomicFile {
     /// `io.file`, as for [`replace`](Self::replace) and where `path` exists, if only as a symbolic link.
     pub fn create_new(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
-        let target = split(path).and_then(|(directory, name)| match directory.stat(&name) {
-            Ok(_) => Err(io::ErrorKind::AlreadyExists.into()),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Target::Name { directory, name, mode: None }),
-            Err(error) => Err(error),
-        });
-        Self::begin(path, target.map_err(|error| cannot("create", path, error))?, true)
+        Self::begin(path, free(path)?, true, false)
     }
 
-    fn begin(path: &Path, target: Target, exclusive: bool) -> Result<Self> {
-        let (directory, name, mode) = match target {
+    /// Begins to write the file at `path` as `NAME.partial` beside it, for its owner only. Once something was written to
+    /// it, that file stays until the commit renames it: after an error, when the value is dropped, when the process dies.
+    /// Where `exclusive`, nothing may be at `path`, as for [`create_new`](Self::create_new).
+    ///
+    /// # Errors
+    /// As [`replace`](Self::replace) and [`create_new`](Self::create_new); `io.file` also where a `NAME.partial` is there
+    /// already.
+    pub fn partial(path: impl AsRef<Path>, exclusive: bool) -> Result<Self> {
+        let path = path.as_ref();
+        let target = match exclusive {
+            true => free(path)?,
+            false => resolve(path).map_err(|error| cannot("open", path, error))?,
+        };
+        Self::begin(path, target, exclusive, true)
+    }
+
+    fn begin(path: &Path, target: Target, exclusive: bool, partial: bool) -> Result<Self> {
+        let (directory, name, mode, resolved) = match target {
             Target::Direct(file) => {
                 return Ok(Self { file, shown: path.to_owned(), pending: None, failed: false });
             }
-            Target::Name { directory, name, mode } => (directory, name, mode),
+            Target::Name { directory, name, mode, path } => (directory, name, mode, path),
         };
+        let mut partial_name = name.clone();
+        partial_name.push(".partial");
+        let partial = partial.then(|| resolved.with_file_name(&partial_name));
+        if let Some(partial) = &partial
+            && directory.stat(&partial_name).is_ok()
+        {
+            return Err(partial_exists(partial));
+        }
         let begin = || -> io::Result<_> {
             let mode = match mode {
                 Some(mode) => mode,
                 None => 0o666 & !directory.umask()?,
             };
+            if partial.is_some() {
+                return Ok((directory.create_file(&partial_name, 0o600)?, partial_name, mode));
+            }
             let made = create_temporary(&directory, &name, NAME_MAX - NAME_ADDED);
             // Some file systems hold less than 255 bytes.
             let (file, temporary) = match made {
@@ -113,8 +139,13 @@ impl AtomicFile {
             };
             Ok((file, temporary, mode))
         };
-        let (file, temporary, mode) = begin().map_err(|error| cannot("create a temporary file beside", path, error))?;
-        let pending = Pending { directory, temporary, name, exclusive, mode, live: true };
+        let begun = begin().map_err(|error| match &partial {
+            // Another writer was faster.
+            Some(partial) if error.kind() == io::ErrorKind::AlreadyExists => partial_exists(partial),
+            _ => cannot("create a temporary file beside", path, error),
+        });
+        let (file, temporary, mode) = begun?;
+        let pending = Pending { directory, temporary, name, exclusive, mode, live: true, partial, written: false };
         Ok(Self { file, shown: path.to_owned(), pending: Some(pending), failed: false })
     }
 
@@ -134,10 +165,29 @@ impl AtomicFile {
         self.pending.is_none()
     }
 
+    /// The file that stays where this one is not published; see [`partial`](Self::partial).
+    pub fn partial_path(&self) -> Option<&Path> {
+        self.pending.as_ref()?.partial.as_deref()
+    }
+
+    /// Makes durable what was written so far.
+    ///
+    /// # Errors
+    /// `io.write`; what was written is not known then, and the file cannot be committed.
+    pub fn sync_data(&mut self) -> Result<()> {
+        let synced = match &self.pending {
+            Some(_) => self.file.sync_data(),
+            None => sync_direct(&self.file),
+        };
+        self.failed |= synced.is_err();
+        synced.map_err(|error| failed_to(code::IO_WRITE, "sync", &self.shown, error))
+    }
+
     /// Publishes the file under its name and makes that durable.
     ///
     /// # Errors
-    /// - `io.write` where a write or sync failed, now or before: the temporary file is removed, the old file stays. A
+    /// - `io.write` where a write or sync failed, now or before: the temporary file is removed (but for a
+    ///   [partial](Self::partial) one), the old file stays. A
     ///   failed sync is not tried again, since the system may by then have dropped the data it could not write.
     /// - `io.file` where the mode cannot be set or the file not renamed, also where the name of a
     ///   [new](Self::create_new) file is taken by now: the same.
@@ -183,6 +233,9 @@ impl AtomicFile {
 impl Write for AtomicFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let result = self.file.write(bytes);
+        if let (Some(pending), Ok(1..)) = (&mut self.pending, &result) {
+            pending.written = true;
+        }
         self.failed |= result.as_ref().is_err_and(|error| error.kind() != io::ErrorKind::Interrupted);
         result
     }
@@ -194,7 +247,8 @@ impl Write for AtomicFile {
 
 impl Drop for Pending {
     fn drop(&mut self) {
-        if self.live {
+        let stays = self.partial.is_some() && self.written;
+        if self.live && !stays {
             // Nothing can be reported from here; `abort` can.
             let _ = self.directory.remove_file(&self.temporary);
         }
@@ -210,6 +264,26 @@ fn create_temporary(directory: &Dir, name: &OsStr, keep: usize) -> io::Result<(F
         });
         Ok((directory.create_file(&temporary, 0o600)?, temporary))
     })
+}
+
+fn partial_exists(partial: &Path) -> Error {
+    let partial = partial.display();
+    let message = format!(
+        "{partial} exists: an archive is being written there, or its writer ended early; `rosettar recover {partial} -o NEW` salvages what it holds, then remove it"
+    );
+    Error::new(code::IO_FILE, message)
+}
+
+/// The name `path`, which has to be free.
+fn free(path: &Path) -> Result<Target> {
+    let target = split(path).and_then(|(directory, name)| match directory.stat(&name) {
+        Ok(_) => Err(io::ErrorKind::AlreadyExists.into()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            Ok(Target::Name { directory, name, mode: None, path: path.to_owned() })
+        }
+        Err(error) => Err(error),
+    });
+    target.map_err(|error| cannot("create", path, error))
 }
 
 /// The directory and the name that `path` consists of.
@@ -232,7 +306,7 @@ fn resolve(path: &Path) -> io::Result<Target> {
         let metadata = match fs::symlink_metadata(&path) {
             Ok(metadata) => metadata,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return Ok(Target::Name { directory, name, mode: None });
+                return Ok(Target::Name { directory, name, mode: None, path });
             }
             Err(error) => return Err(error),
         };
@@ -246,7 +320,7 @@ fn resolve(path: &Path) -> io::Result<Target> {
             return Err(io::Error::new(io::ErrorKind::IsADirectory, "expected a file, found a directory"));
         } else if metadata.is_file() {
             let mode = directory.stat(&name)?.mode & 0o777;
-            return Ok(Target::Name { directory, name, mode: Some(mode) });
+            return Ok(Target::Name { directory, name, mode: Some(mode), path });
         } else {
             return Ok(Target::Direct(open_direct(&path)?));
         }

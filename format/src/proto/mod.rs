@@ -5,6 +5,12 @@ mod v1 {
     include!("rosettar.v1.rs");
 }
 
+#[allow(missing_docs, clippy::all, clippy::pedantic, rustdoc::all)]
+mod recovery {
+    include!("rosettar.v1.recovery.rs");
+}
+
+pub use recovery::*;
 pub use v1::*;
 
 /// The descriptor set of `rosettar.v1`: what Schema 0 holds in every archive that this crate writes.
@@ -14,3 +20,6 @@ pub const DESCRIPTOR_SET: &[u8] = include_bytes!("rosettar.v1.binpb");
 pub const MANIFEST: &str = "rosettar.v1.Manifest";
 pub const INDEX: &str = "rosettar.v1.Index";
 pub const ENTRY_PAGE: &str = "rosettar.v1.EntryPage";
+
+/// The descriptor set of the report of a recovery, which is a Schema of its own.
+pub const RECOVERY_DESCRIPTOR_SET: &[u8] = include_bytes!("rosettar.v1.recovery.binpb");

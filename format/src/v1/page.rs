@@ -61,17 +61,23 @@ impl Page {
     /// # Errors
     /// `entries.*`, `path.*`, `index.pages`, and the limits on paths.
     pub(crate) fn decode(bytes: &[u8], place: &PagePlace, limits: &Limits) -> Result<Self> {
-        let malformed = || Error::new(code::ENTRIES_PROTOBUF, "a page of the entry table is no rosettar.v1.EntryPage");
-        let found = tally(bytes, &PAGE).ok_or_else(malformed)?;
-        // Eight columns of numbers, and two of strings; unknown fields of later versions have room.
-        if found.numbers > 16 * MAX_ENTRIES as u64 || found.fields > 16 * MAX_ENTRIES as u64 {
-            return Err(columns(format!("a page of more than {MAX_ENTRIES} entries")));
-        }
-        let message = proto::EntryPage::decode(bytes).map_err(|e| malformed().with_source(e))?;
-        let entries = Columns::new(message, place.entry_count as usize)?.entries(place, limits)?;
+        let message = decode(bytes)?;
+        let columns = Columns::new(message, place.entry_count as usize)?;
+        let entries = columns.entries(place.tar_offset, place.record_counts.len(), limits)?;
         let page = Self { first_entry: place.first_entry, entries };
         page.check_place(place)?;
         Ok(page)
+    }
+
+    /// Reads a decoded page that no index describes and whose first member begins at `tar_offset`. The numbers of streams
+    /// mean nothing then.
+    ///
+    /// # Errors
+    /// `entries.*`, `path.*`, and the limits on paths.
+    pub(crate) fn decode_alone(bytes: &[u8], tar_offset: u64, limits: &Limits) -> Result<Vec<Placed>> {
+        let message = decode(bytes)?;
+        let count = message.paths.len();
+        Columns::new(message, count)?.entries(tar_offset, usize::MAX, limits)
     }
 
     fn check_place(&self, place: &PagePlace) -> Result<()> {
@@ -107,6 +113,16 @@ impl Page {
         }
         Ok(())
     }
+}
+
+fn decode(bytes: &[u8]) -> Result<proto::EntryPage> {
+    let malformed = || Error::new(code::ENTRIES_PROTOBUF, "a page of the entry table is no rosettar.v1.EntryPage");
+    let found = tally(bytes, &PAGE).ok_or_else(malformed)?;
+    // Eight columns of numbers, and two of strings; unknown fields of later versions have room.
+    if found.numbers > 16 * MAX_ENTRIES as u64 || found.fields > 16 * MAX_ENTRIES as u64 {
+        return Err(columns(format!("a page of more than {MAX_ENTRIES} entries")));
+    }
+    proto::EntryPage::decode(bytes).map_err(|e| malformed().with_source(e))
 }
 
 /// The bytewise least and greatest path of the user entries; empty where there are none.
@@ -159,7 +175,7 @@ impl Columns {
         Ok(Self { message, kinds })
     }
 
-    fn entries(self, place: &PagePlace, limits: &Limits) -> Result<Vec<Placed>> {
+    fn entries(self, tar_offset: u64, streams: usize, limits: &Limits) -> Result<Vec<Placed>> {
         let Self { message, kinds } = self;
         let mut targets = message.targets.into_iter();
         let mut digests = message.digests.chunks_exact(Digest::LEN);
@@ -167,8 +183,7 @@ impl Columns {
         let numbers =
             message.sizes.into_iter().zip(message.modes).zip(message.mtimes.into_iter().zip(message.nanoseconds));
         let mut placed = Vec::with_capacity(kinds.len());
-        let mut at = place.tar_offset;
-        let streams = place.record_counts.len();
+        let mut at = tar_offset;
         for ((path, kind), ((size, mode), (seconds, nanoseconds))) in message.paths.into_iter().zip(kinds).zip(numbers)
         {
             let path = EntryPath::with_limits(path, limits)?;

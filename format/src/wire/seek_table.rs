@@ -42,7 +42,9 @@ pub fn encode(frames: impl ExactSizeIterator<Item = (u32, u32)>) -> Vec<u8> {
 /// `seek-table.footer`.
 pub fn parse_footer(footer: &[u8], file_size: u64) -> Result<u32> {
     let fault = |what: String| {
-        let message = format!("{what}; the file was cut off, or something was appended to it");
+        let message = format!(
+            "{what}; the file was cut off, or something was appended to it: `rosettar recover` salvages what is whole of it"
+        );
         Err(Error::new(code::SEEK_TABLE_FOOTER, message).with_offset(file_size.saturating_sub(FOOTER_LEN as u64)))
     };
     if footer.len() != FOOTER_LEN {

@@ -3,6 +3,7 @@
 use std::io::Write as _;
 
 use super::entries::QueuedPage;
+use super::members::with_partial;
 use super::pipeline::cannot_write;
 use super::streams::StreamState;
 use super::writer::{Sink, Writer};
@@ -20,6 +21,11 @@ use crate::wire::{section, seek_table};
 pub(super) fn finish(mut writer: Writer<'_>) -> Result<Summary> {
     writer.start()?;
     writer.guarded(finish_tar)?;
+    let partial = writer.partial.take();
+    publish(writer).map_err(|error| with_partial(error, partial.as_deref()))
+}
+
+fn publish(writer: Writer<'_>) -> Result<Summary> {
     let Writer { mut pipeline, queue, options, mut manifest, late, schemas, mut streams, .. } = writer;
     let mut totals = queue.totals();
     totals.tar_bytes = writer.tar_bytes;
@@ -64,13 +70,9 @@ pub(super) fn finish(mut writer: Writer<'_>) -> Result<Summary> {
 
 /// Writes the last batches, the descriptions of streams without records, and the two blocks that end the tar.
 fn finish_tar(writer: &mut Writer<'_>) -> Result<()> {
+    writer.write_batches()?;
     let mut order: Vec<usize> = (0..writer.streams.len()).collect();
     order.sort_by_key(|stream| writer.streams[*stream].number);
-    for &stream in &order {
-        if writer.streams[stream].batch_records > 0 {
-            writer.write_batch(stream)?;
-        }
-    }
     order.into_iter().try_for_each(|stream| writer.describe(stream))?;
     writer.flush_chunk()?;
     writer.tar_bytes += u64::from(tar::END_LEN);

@@ -2,6 +2,7 @@
 
 use std::io::Read;
 use std::ops::Range;
+use std::path::Path;
 
 use super::streams::StreamId;
 use super::writer::Writer;
@@ -46,7 +47,11 @@ impl Writer<'_> {
         check_entry(&entry, &self.options.limits)?;
         self.paths.entry(&entry)?;
         self.start()?;
-        self.guarded(|writer| writer.write_member(entry, content))
+        self.guarded(|writer| {
+            let size = entry.size;
+            writer.write_member(entry, content)?;
+            writer.count_unflushed(size)
+        })
     }
 
     /// Appends a record of `len` bytes, which `put` writes, to the batch of a stream.
@@ -81,15 +86,44 @@ impl Writer<'_> {
         self.guarded(|writer| {
             writer.options.monitor.advance(len as u64)?;
             if writer.streams[stream].batch.len() >= writer.options.chunk_size {
-                return writer.write_batch(stream);
-            }
-            if writer.buffered > BATCH_MEMORY {
+                writer.write_batch(stream)?;
+            } else if writer.buffered > BATCH_MEMORY {
                 // Many streams, each with little: the fullest makes room.
                 let fullest = (0..writer.streams.len()).rev().max_by_key(|number| writer.streams[*number].batch.len());
-                return writer.write_batch(fullest.expect("a record was just appended"));
+                writer.write_batch(fullest.expect("a record was just appended"))?;
             }
-            Ok(())
+            writer.count_unflushed(len as u64)
         })
+    }
+
+    /// Counts content, and flushes where the options say so.
+    fn count_unflushed(&mut self, bytes: u64) -> Result<()> {
+        self.unflushed = self.unflushed.saturating_add(bytes);
+        match self.options.flush_every {
+            Some(every) if self.unflushed >= every => self.flush_all(),
+            _ => Ok(()),
+        }
+    }
+
+    /// Writes everything taken so far, and makes it durable.
+    pub(super) fn flush_all(&mut self) -> Result<()> {
+        self.unflushed = 0;
+        if self.manifest_digest.is_none() {
+            return Ok(());
+        }
+        self.write_batches()?;
+        self.flush_chunk()?;
+        self.pipeline.drain()?;
+        self.settle()?;
+        self.pipeline.sink().sync()
+    }
+
+    /// Writes the batches that have records, in the order of the streams.
+    pub(super) fn write_batches(&mut self) -> Result<()> {
+        let mut order: Vec<usize> = (0..self.streams.len()).collect();
+        order.retain(|stream| self.streams[*stream].batch_records > 0);
+        order.sort_by_key(|stream| self.streams[*stream].number);
+        order.into_iter().try_for_each(|stream| self.write_batch(stream))
     }
 
     /// Writes everything before the first member, unless that is done.
@@ -179,7 +213,7 @@ impl Writer<'_> {
         self.check_usable()?;
         let done = work(self);
         self.failed |= done.is_err();
-        done
+        done.map_err(|error| with_partial(error, self.partial.as_deref()))
     }
 
     fn write_member(&mut self, entry: Entry, content: Content<'_>) -> Result<()> {
@@ -291,6 +325,17 @@ impl Writer<'_> {
         let queue = &mut self.queue;
         self.pipeline.take_contents().try_for_each(|digest| queue.digest(digest))
     }
+}
+
+/// Adds to `error` where the part of the archive is that was written, if it stays.
+pub(super) fn with_partial(error: Error, partial: Option<&Path>) -> Error {
+    let Some(partial) = partial.filter(|path| path.metadata().is_ok_and(|metadata| metadata.len() > 0)) else {
+        return error;
+    };
+    let shown = partial.display();
+    error.with_note(format_args!(
+        "what was written before stays in {shown}: `rosettar recover {shown} -o NEW` salvages it"
+    ))
 }
 
 /// Holds an entry against the writer's limits, and against what the format can hold whatever the limits.

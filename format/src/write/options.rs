@@ -34,6 +34,7 @@ pub struct WriteOptions {
     pub(super) created: Option<Mtime>,
     pub(super) limits: Limits,
     pub(super) monitor: Monitor,
+    pub(super) flush_every: Option<u64>,
 }
 
 /// The chunk size where none is chosen: measured on source trees, the smallest that costs no more than 1 %.
@@ -51,6 +52,7 @@ impl Default for WriteOptions {
             created: None,
             limits: Limits::default(),
             monitor: Monitor::new(),
+            flush_every: None,
         }
     }
 }
@@ -112,14 +114,30 @@ impl WriteOptions {
         self
     }
 
+    /// [Flushes](Writer::flush) whenever `bytes` bytes of records and files were taken since the last time, so that an
+    /// abrupt end loses no more than that and the entry being written; never unless set. A file written to a path is then
+    /// visible as `NAME.partial` beside it until it is complete, and stays there where the writer fails, is dropped or
+    /// dies with its process: [`RecoverOptions`](crate::RecoverOptions) salvages what it holds. Small batches and chunks
+    /// compress less well; a value of some multiples of the chunk size costs little.
+    #[must_use]
+    pub fn flush_every(mut self, bytes: u64) -> Self {
+        self.flush_every = Some(bytes);
+        self
+    }
+
     /// A writer of the file at `path`, which appears, complete and synced, when [`Writer::finish`] returns, and replaces
     /// what is there; before that, and after any failure, the old file or none is there.
     ///
     /// # Errors
-    /// `io.file` where no file can be made there, `usage.option` for an option that is out of range.
+    /// `io.file` where no file can be made there, also where with [`flush_every`](Self::flush_every) a `NAME.partial` is
+    /// left from before; `usage.option` for an option that is out of range.
     pub fn create(self, path: impl AsRef<Path>) -> Result<Writer<'static>> {
         self.check()?;
-        Writer::new(Sink::File(AtomicFile::replace(path)?), self)
+        let file = match self.flush_every {
+            None => AtomicFile::replace(path)?,
+            Some(_) => AtomicFile::partial(path, false)?,
+        };
+        Writer::new(Sink::File(file), self)
     }
 
     /// As [`create`](Self::create), but refuses a path where something is.
@@ -128,7 +146,11 @@ impl WriteOptions {
     /// As [`create`](Self::create), and `io.file` where something is at `path`.
     pub fn create_new(self, path: impl AsRef<Path>) -> Result<Writer<'static>> {
         self.check()?;
-        Writer::new(Sink::File(AtomicFile::create_new(path)?), self)
+        let file = match self.flush_every {
+            None => AtomicFile::create_new(path)?,
+            Some(_) => AtomicFile::partial(path, true)?,
+        };
+        Writer::new(Sink::File(file), self)
     }
 
     /// A writer to anything that takes bytes, from front to back; pass `&mut sink` to have it back.

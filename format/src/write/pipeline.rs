@@ -105,6 +105,11 @@ impl<S: Write> Pipeline<S> {
         self.stored_bytes
     }
 
+    /// The sink, which has what [`drain`](Self::drain) wrote.
+    pub(super) fn sink(&mut self) -> &mut S {
+        &mut self.sink
+    }
+
     /// The sink, once everything is written.
     pub(super) fn into_sink(self) -> S {
         self.sink

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::fmt;
 use std::io::{self, Read, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use prost_reflect::{DynamicMessage, ReflectMessage as _};
@@ -12,7 +12,7 @@ use super::entries::{EntryQueue, NewEntry};
 use super::finish;
 use super::members::{Chunk, Content};
 use super::options::WriteOptions;
-use super::pipeline::Pipeline;
+use super::pipeline::{Pipeline, cannot_write};
 use super::schemas::Schemas;
 use super::streams::{RecordType, StreamId, StreamState};
 use super::tree::{self, SourceOpener, Tree, TreeItem, TreeKind, WalkOptions};
@@ -37,7 +37,7 @@ static NEXT_WRITER: AtomicU64 = AtomicU64::new(0);
 ///
 /// What is declared before the first entry or record goes into the manifest; what comes later is kept as well, in
 /// sections of its own. Nothing is published before [`finish`](Self::finish); dropping a writer discards what it wrote
-/// to a path.
+/// to a path, but for the `NAME.partial` of [`WriteOptions::flush_every`].
 ///
 /// A call that refuses its input (a bad path, a record of the wrong type) leaves the writer as it was. After a failure to
 /// read or write, or a limit on the whole archive that was reached, every further call fails with `usage.writer-failed`.
@@ -79,6 +79,10 @@ pub struct Writer<'a> {
     pub(super) paths: PathCheck,
     pub(super) chunk: Chunk,
     pub(super) tar_bytes: u64,
+    /// Bytes of content taken since the last flush.
+    pub(super) unflushed: u64,
+    /// The file that stays where the archive is not finished.
+    pub(super) partial: Option<PathBuf>,
     opener: SourceOpener,
     /// Device and inode of the files that this writer makes and replaces, which a walk is to leave out.
     own_files: Vec<(u64, u64)>,
@@ -91,6 +95,16 @@ pub(super) enum Sink<'a> {
     File(AtomicFile),
     /// Anything else.
     Stream(Box<dyn Write + Send + 'a>),
+}
+
+impl Sink<'_> {
+    /// Makes durable, or hands on, what was written so far.
+    pub(super) fn sync(&mut self) -> Result<()> {
+        match self {
+            Self::File(file) => file.sync_data(),
+            Self::Stream(stream) => stream.flush().map_err(cannot_write),
+        }
+    }
 }
 
 impl Write for Sink<'_> {
@@ -112,9 +126,9 @@ impl Write for Sink<'_> {
 impl<'a> Writer<'a> {
     pub(super) fn new(sink: Sink<'a>, options: WriteOptions) -> Result<Self> {
         let manifest = Manifest { producer: options.producer.clone(), created: options.created, ..Manifest::default() };
-        let own_files = match &sink {
-            Sink::File(file) => file.identities(),
-            Sink::Stream(_) => Vec::new(),
+        let (own_files, partial) = match &sink {
+            Sink::File(file) => (file.identities(), file.partial_path().map(Path::to_owned)),
+            Sink::Stream(_) => (Vec::new(), None),
         };
         Ok(Self {
             number: NEXT_WRITER.fetch_add(1, Ordering::Relaxed),
@@ -133,6 +147,8 @@ impl<'a> Writer<'a> {
             paths: PathCheck::default(),
             chunk: Chunk::default(),
             tar_bytes: 0,
+            unflushed: 0,
+            partial,
             opener: SourceOpener::default(),
             failed: false,
         })
@@ -175,6 +191,18 @@ impl<'a> Writer<'a> {
         }
         self.facts().annotations.push(annotation);
         Ok(())
+    }
+
+    /// Adds an annotation whose type nothing here defines; a reader keeps its URL and bytes.
+    pub(crate) fn annotate_undefined(&mut self, annotation: Annotation) -> Result<()> {
+        self.check_usable()?;
+        self.facts().annotations.push(annotation);
+        Ok(())
+    }
+
+    /// Whether a call failed after which nothing more can be written, and not just refused its input.
+    pub(crate) fn has_failed(&self) -> bool {
+        self.failed
     }
 
     /// States a feature that a reader must know; one that does not know it refuses the archive.
@@ -341,6 +369,17 @@ impl<'a> Writer<'a> {
         let tree = tree::walk(root, &options)?;
         tree.items.iter().try_for_each(|item| self.add_item(item))?;
         Ok(tree)
+    }
+
+    /// Writes everything taken so far, unfinished batches included, and makes it durable (a stream is flushed): it is what
+    /// [`RecoverOptions`](crate::RecoverOptions) salvages where the archive is never finished. Does nothing before the first entry or
+    /// record. A caller flushes where it has to know that its data is safe; each flush ends a batch of every stream and
+    /// the chunk being filled, so flushing often costs size.
+    ///
+    /// # Errors
+    /// Failures to write.
+    pub fn flush(&mut self) -> Result<()> {
+        self.guarded(Self::flush_all)
     }
 
     /// Writes what is left, the entry table, the index and the seek table; publishes a file that was written to a path.

@@ -34,4 +34,15 @@ fn generated_code_and_descriptors_are_current() {
     }
     let set = prost_types::FileDescriptorSet { file: files };
     support::assert_file_is(&proto.join("rosettar.v1.binpb"), &set.encode_to_vec());
+
+    // The report of a recovery is no part of Schema 0, whose bytes are the same in every archive.
+    let set = protox::compile(["rosettar/v1/recovery.proto"], [&spec]).unwrap();
+    let out = tempfile::tempdir().unwrap();
+    prost_build::Config::new().enable_type_names().out_dir(out.path()).compile_fds(set.clone()).unwrap();
+    let code = std::fs::read(out.path().join("rosettar.v1.rs")).unwrap();
+    support::assert_file_is(&proto.join("rosettar.v1.recovery.rs"), &code);
+    let mut files = set.file;
+    files.iter_mut().for_each(|file| file.source_code_info = None);
+    let set = prost_types::FileDescriptorSet { file: files };
+    support::assert_file_is(&proto.join("rosettar.v1.recovery.binpb"), &set.encode_to_vec());
 }

@@ -8,6 +8,7 @@ mod counts;
 mod errors;
 mod extract;
 mod flips;
+mod flush;
 mod generated;
 mod hostile;
 mod layers;
@@ -15,6 +16,7 @@ mod memory;
 #[cfg(unix)]
 mod outside;
 mod property;
+mod recover;
 mod slow;
 mod streamed;
 mod support;

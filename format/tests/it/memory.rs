@@ -89,6 +89,15 @@ fn work_of_the_child() {
             assert!(report.bytes > size / 2);
             std::fs::remove_dir_all(out).unwrap();
         }
+        "recover" => {
+            // Without its end, there is no index, so that all must be found by the chain.
+            let bytes = std::fs::File::options().write(true).open(&path).unwrap();
+            bytes.set_len(bytes.metadata().unwrap().len() - 100_000).unwrap();
+            let writer = WriteOptions::new().threads(2).create(folder.join("new.rtar")).unwrap();
+            let report = rosettar::RecoverOptions::new().recover_path(&path, writer).unwrap();
+            assert!(report.losses.file_bytes > size / 2 && report.losses.records > 0, "{report:?}");
+            std::fs::remove_file(folder.join("new.rtar")).unwrap();
+        }
         "records" => {
             let archive = ReadOptions::new().threads(2).open_path(&path).unwrap();
             let stream = archive.stream("events").unwrap();
@@ -137,7 +146,7 @@ fn fill(mut writer: Writer<'_>, size: u64) -> Summary {
 
 fn check(size: u64) {
     let folder = tempfile::tempdir().unwrap();
-    for step in ["nothing", "pack", "verify", "extract", "records"] {
+    for step in ["nothing", "pack", "verify", "extract", "records", "recover"] {
         let peak = peak_of(step, size, folder.path());
         println!("{step}: {} MiB", peak >> 20);
         assert!(peak < MOST, "{step} of {size} bytes took {peak} bytes of memory");

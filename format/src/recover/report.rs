@@ -1,0 +1,232 @@
+//! What a recovery salvaged and what it could not.
+
+use crate::model::{EntryKind, Summary};
+use crate::proto;
+
+/// How many elements a list of a report holds; the rest is counted.
+const MOST_LISTED: usize = 1000;
+
+/// What a recovery salvaged and what it could not. The new archive carries it as an annotation of type
+/// `rosettar.v1.RecoveryReport` where anything was lost.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct RecoverReport {
+    /// What the new archive is.
+    pub summary: Summary,
+    /// What was lost, and how much was salvaged.
+    pub losses: Losses,
+}
+
+impl RecoverReport {
+    /// Whether all that the broken archive held is in the new one. Parts of the file that hold nothing of its content may
+    /// still be damaged.
+    pub fn is_complete(&self) -> bool {
+        self.losses.is_nothing()
+    }
+}
+
+/// What was lost in a recovery, and how much was not.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct Losses {
+    /// Bytes of the file that was recovered from.
+    pub source_size: u64,
+    /// Whether the file's index could be used; otherwise the chain of frames from its beginning was followed.
+    pub by_index: bool,
+    /// Without an index: the offset at which the chain of frames ends. What came after it is not known.
+    pub chain_end: Option<u64>,
+    /// Byte ranges of the file that are damaged or cannot be read.
+    pub damaged: Listed<DamagedRange>,
+    /// Entries known to be lost.
+    pub lost_entries: Listed<LostEntry>,
+    /// How many further entries are lost whose paths are not known; `None` where that is not known either.
+    pub unknown_entries: Option<u64>,
+    /// Records known to be lost.
+    pub lost_records: Listed<LostRecords>,
+    /// Schemas that were lost.
+    pub lost_schemas: Listed<LostSchema>,
+    /// Other facts that were lost, a phrase each.
+    pub lost_facts: Vec<String>,
+    /// Records whose Schema was lost, kept as files.
+    pub kept_as_files: Listed<KeptRecords>,
+    /// User entries salvaged, without the files kept of records.
+    pub entries: u64,
+    /// Bytes of the files among them.
+    pub file_bytes: u64,
+    /// Records salvaged into streams.
+    pub records: u64,
+}
+
+impl Losses {
+    /// Whether nothing was lost: no entry, record, Schema or fact.
+    pub fn is_nothing(&self) -> bool {
+        self.by_index
+            && self.lost_entries.is_empty()
+            && self.unknown_entries == Some(0)
+            && self.lost_records.is_empty()
+            && self.lost_schemas.is_empty()
+            && self.lost_facts.is_empty()
+            && self.kept_as_files.is_empty()
+    }
+
+    /// Notes that a range of the file is damaged; one that follows another of the same kind is joined to it.
+    pub(super) fn damage(&mut self, offset: u64, length: u64, why: &str) {
+        if length == 0 {
+            return;
+        }
+        if let Some(last) = self.damaged.items.last_mut()
+            && self.damaged.more == 0
+            && last.offset + last.length == offset
+            && last.why == why
+        {
+            last.length += length;
+            return;
+        }
+        self.damaged.push(DamagedRange { offset, length, why: why.to_owned() });
+    }
+
+    /// The message that the new archive carries.
+    pub(super) fn to_proto(&self) -> proto::RecoveryReport {
+        proto::RecoveryReport {
+            source_size: self.source_size,
+            by_index: self.by_index,
+            chain_end: self.chain_end,
+            damaged: self.damaged.map(|range| proto::DamagedRange {
+                offset: range.offset,
+                length: range.length,
+                why: range.why.clone(),
+            }),
+            more_damaged: self.damaged.more,
+            lost_entries: self.lost_entries.map(|entry| proto::LostEntry {
+                path: entry.path.clone(),
+                kind: entry.kind.as_str().to_owned(),
+                size: entry.size,
+                why: entry.why.clone(),
+            }),
+            more_lost_entries: self.lost_entries.more,
+            unknown_entries: self.unknown_entries,
+            lost_records: self.lost_records.map(|records| proto::LostRecords {
+                stream: records.stream.clone(),
+                first: records.first,
+                count: records.count,
+                why: records.why.clone(),
+            }),
+            more_lost_records: self.lost_records.more,
+            lost_schemas: self
+                .lost_schemas
+                .map(|schema| proto::LostSchema { number: schema.number, why: schema.why.clone() }),
+            more_lost_schemas: self.lost_schemas.more,
+            lost_facts: self.lost_facts.clone(),
+            kept_as_files: self.kept_as_files.map(|kept| proto::KeptRecords {
+                stream: kept.stream.clone(),
+                path: kept.path.clone(),
+                records: kept.records,
+            }),
+            more_kept_as_files: self.kept_as_files.more,
+            entries: self.entries,
+            file_bytes: self.file_bytes,
+            records: self.records,
+        }
+    }
+}
+
+/// A list of which the first thousand are kept, and the others counted.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Listed<T> {
+    /// The first thousand.
+    pub items: Vec<T>,
+    /// How many more there are.
+    pub more: u64,
+}
+
+impl<T> Default for Listed<T> {
+    fn default() -> Self {
+        Self { items: Vec::new(), more: 0 }
+    }
+}
+
+impl<T> Listed<T> {
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.items.is_empty()
+    }
+
+    /// How many there are in all.
+    pub fn len(&self) -> u64 {
+        self.items.len() as u64 + self.more
+    }
+
+    pub(super) fn push(&mut self, item: T) {
+        match self.items.len() < MOST_LISTED {
+            true => self.items.push(item),
+            false => self.more += 1,
+        }
+    }
+
+    fn map<U>(&self, to: impl FnMut(&T) -> U) -> Vec<U> {
+        self.items.iter().map(to).collect()
+    }
+}
+
+/// A range of the broken file that is damaged or cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct DamagedRange {
+    /// Where it begins.
+    pub offset: u64,
+    /// Bytes of it.
+    pub length: u64,
+    /// What is wrong with it.
+    pub why: String,
+}
+
+/// An entry that is known to be lost.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LostEntry {
+    /// Its path.
+    pub path: String,
+    /// What it was.
+    pub kind: EntryKind,
+    /// Bytes of its content.
+    pub size: u64,
+    /// Why it is lost.
+    pub why: String,
+}
+
+/// Records that are known to be lost.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LostRecords {
+    /// The stream they belong to.
+    pub stream: String,
+    /// The number of the first in the broken archive.
+    pub first: u64,
+    /// How many there are, where known.
+    pub count: Option<u64>,
+    /// Why they are lost.
+    pub why: String,
+}
+
+/// A Schema that is lost.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LostSchema {
+    /// Its number in the broken archive.
+    pub number: u32,
+    /// Why it is lost.
+    pub why: String,
+}
+
+/// Records whose Schema is lost, kept as a file of length-delimited messages.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct KeptRecords {
+    /// The stream they belong to.
+    pub stream: String,
+    /// The path of the file in the new archive.
+    pub path: String,
+    /// How many there are.
+    pub records: u64,
+}
