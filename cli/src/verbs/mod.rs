@@ -2,6 +2,7 @@
 
 mod cat;
 mod completions;
+mod diff;
 mod extract;
 mod info;
 mod json;
@@ -37,6 +38,7 @@ pub(crate) fn run(cli: Cli) -> u8 {
             Verb::Schema(args) => schema::run(&context, &args),
             Verb::Extract(args) => extract::run(&context, &args),
             Verb::Verify(args) => verify::run(&context, &args),
+            Verb::Diff(args) => diff::run(&context, &args),
             Verb::Completions(args) => completions::run(&args),
             Verb::Man(args) => man::run(&context, &args),
         };

@@ -2,7 +2,8 @@
 
 use crate::support::{Dir, names};
 
-const VERBS: &[&str] = &["pack", "info", "list", "cat", "records", "schema", "extract", "verify", "completions", "man"];
+const VERBS: &[&str] =
+    &["pack", "info", "list", "cat", "records", "schema", "extract", "verify", "diff", "completions", "man"];
 
 #[test]
 fn every_verb_has_examples() {

@@ -3,6 +3,7 @@
 
 mod counted;
 mod counts;
+mod diff;
 mod errors;
 mod extract;
 mod flips;
