@@ -106,6 +106,12 @@ impl Error {
         self
     }
 
+    /// States, before the message, which of several things it is about.
+    pub(crate) fn about(mut self, what: impl fmt::Display) -> Self {
+        self.0.message.insert_str(0, &format!("{what}: "));
+        self
+    }
+
     /// States the cause.
     #[must_use]
     pub fn with_source(mut self, source: impl Into<Source>) -> Self {

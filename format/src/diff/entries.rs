@@ -3,7 +3,7 @@
 use std::io::Read as _;
 use std::path::Path;
 
-use super::{Aspect, DiffOptions, Difference, EntryDifference, Filter, Sides};
+use super::{Aspect, DiffOptions, Difference, EntryDifference, Filter, NEW, OLD, Sides};
 use crate::digest::{Digest, Hasher};
 use crate::error::{Error, Result, code};
 use crate::io::Links;
@@ -22,7 +22,8 @@ pub(super) fn compare(
     filter: &mut Filter,
 ) -> Result<Vec<EntryDifference>> {
     let monitor = &old.inner.options.monitor;
-    let (old, new) = (table(old, filter, monitor)?, table(new, filter, monitor)?);
+    let old = table(old, filter, monitor).map_err(|error| error.about(OLD))?;
+    let new = table(new, filter, monitor).map_err(|error| error.about(NEW))?;
     merge(old, new, options, |new| Ok(new.digest))
 }
 

@@ -13,6 +13,10 @@ use crate::read::Archive;
 use crate::select::Selection;
 use crate::write::tree::Note;
 
+/// How errors name the two archives.
+const OLD: &str = "the old archive";
+const NEW: &str = "the new archive";
+
 /// What to compare.
 ///
 /// ```

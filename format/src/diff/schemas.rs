@@ -7,9 +7,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use prost_reflect::{DescriptorPool, EnumDescriptor, FieldDescriptor, Kind, MessageDescriptor};
 
-use super::{Aspect, SchemaDifference, SchemaElement, Sides};
+use super::{Aspect, NEW, OLD, SchemaDifference, SchemaElement, Sides};
 use crate::digest::Digest;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::read::Archive;
 use crate::schema;
 
@@ -27,19 +27,23 @@ pub(super) fn compare(old: &Archive, new: &Archive) -> Result<Vec<SchemaDifferen
     // Two Schemas may hold one file, and what differs in it is told once.
     let mut found = BTreeSet::new();
     for ((old_number, new_number), roots) in pairs {
-        let (old_set, new_set) = (old.descriptor_set(old_number)?, new.descriptor_set(new_number)?);
+        let of_old = |error: Error| error.about(OLD);
+        let of_new = |error: Error| error.about(NEW);
+        let old_set = old.descriptor_set(old_number).map_err(of_old)?;
+        let new_set = new.descriptor_set(new_number).map_err(of_new)?;
         if old_set == new_set && roots.old == roots.new {
             continue;
         }
         // Which other files a Schema holds depends on the streams that share it.
         let closure = |set, roots: &BTreeSet<&str>| schema::closure_of(set, &roots.iter().copied().collect::<Vec<_>>());
-        let (old_set, new_set) = (closure(old_set, &roots.old)?, closure(new_set, &roots.new)?);
+        let old_set = closure(old_set, &roots.old).map_err(of_old)?;
+        let new_set = closure(new_set, &roots.new).map_err(of_new)?;
         if old_set == new_set && roots.old == roots.new {
             continue;
         }
         let mut differences = Vec::new();
-        let (old_types, new_types) =
-            (Types::of(old.inner.pool(old_number)?, &roots.old)?, Types::of(new.inner.pool(new_number)?, &roots.new)?);
+        let old_types = old.inner.pool(old_number).and_then(|pool| Types::of(pool, &roots.old)).map_err(of_old)?;
+        let new_types = new.inner.pool(new_number).and_then(|pool| Types::of(pool, &roots.new)).map_err(of_new)?;
         compare_messages(&old_types.messages, &new_types.messages, &mut differences);
         compare_enums(&old_types.enums, &new_types.enums, &mut differences);
         if differences.is_empty() && old_set != new_set {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Aspect, Sides, StreamDifference};
+use super::{Aspect, NEW, OLD, Sides, StreamDifference};
 use crate::error::Result;
 use crate::model::StreamInfo;
 use crate::read::Archive;
@@ -52,7 +52,8 @@ fn first_differing(old: &Archive, new: &Archive, name: &str) -> Result<Option<u6
     let monitor = &old.inner.options.monitor;
     let (mut old, mut new) = (old.stream(name)?.records(..)?, new.stream(name)?.records(..)?);
     for number in 0.. {
-        match (old.next_record()?, new.next_record()?) {
+        let record = old.next_record().map_err(|error| error.about(OLD))?;
+        match (record, new.next_record().map_err(|error| error.about(NEW))?) {
             // The digests of a sound archive do not differ then.
             (None, None) => break,
             (a, b) if a == b => monitor.advance(a.map_or(0, <[u8]>::len) as u64)?,
