@@ -4,7 +4,7 @@ use std::fs::File;
 use std::path::Path;
 
 use crate::error::{Error, Result, code};
-use crate::io::ReadAt;
+use crate::io::{NamedFile, ReadAt};
 use crate::read::{Archive, Head, Indexed, ReadOptions};
 use crate::v1;
 use crate::wire::prefix;
@@ -64,6 +64,6 @@ impl ReadOptions {
         let path = path.as_ref();
         let file = File::open(path)
             .map_err(|error| Error::io(code::IO_FILE, format_args!("cannot open {}", path.display()), error))?;
-        self.open(file)
+        self.open(NamedFile::new(file, path))
     }
 }

@@ -143,7 +143,12 @@ fn inputs(context: &Context, args: &Pack, specs: Vec<RecordsSpec>) -> Result<Vec
             Source::File(name) => {
                 let failed = |error| Error::io(code::IO_FILE, format_args!("opening {name}"), error);
                 let file = File::open(name).map_err(failed)?;
-                let metadata = file.metadata().map_err(failed)?;
+                let metadata = loop {
+                    match file.metadata() {
+                        Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                        metadata => break metadata.map_err(failed)?,
+                    }
+                };
                 if metadata.is_dir() {
                     return Err(usage(&format!("{name} is a directory: expected a file of records")));
                 }

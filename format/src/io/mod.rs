@@ -14,6 +14,7 @@ pub mod staging;
 
 pub use atomic::AtomicFile;
 pub use sandbox::{Links, Modes, Sandbox, SandboxFile};
+pub(crate) use source::NamedFile;
 pub use source::ReadAt;
 pub use spool::{Spool, Spooled};
 pub use staging::{Staging, StagingOptions};

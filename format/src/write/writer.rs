@@ -113,7 +113,7 @@ impl<'a> Writer<'a> {
     pub(super) fn new(sink: Sink<'a>, options: WriteOptions) -> Result<Self> {
         let manifest = Manifest { producer: options.producer.clone(), created: options.created, ..Manifest::default() };
         let own_files = match &sink {
-            Sink::File(file) => file.identities(),
+            Sink::File(file) => file.identities()?,
             Sink::Stream(_) => Vec::new(),
         };
         Ok(Self {
