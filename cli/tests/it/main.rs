@@ -11,3 +11,4 @@ mod pack;
 mod reading;
 mod records;
 mod support;
+mod sweep;
