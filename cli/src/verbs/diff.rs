@@ -6,10 +6,12 @@ use std::io::Write;
 use rosettar::diff::{
     Aspect, Change, DiffOptions, Difference, EntryDifference, SchemaDifference, SchemaElement, Sides, StreamDifference,
 };
+use rosettar::error::code;
 use rosettar::model::{Entry, Mtime, StreamInfo};
-use rosettar::{Archive, Digest, Monitor, Result};
+use rosettar::{Archive, Digest, Error, Monitor, Result};
 use serde_json::{Value, json};
 
+use super::input::uninterrupted;
 use super::{Context, counted, done, json as shapes, line};
 use crate::args::Diff;
 use crate::output::human;
@@ -22,8 +24,16 @@ pub(super) fn run(context: &Context, args: &Diff) -> Result<u8> {
     let mut options = DiffOptions::new().times(!args.ignore_times);
     options = args.include.iter().fold(options, DiffOptions::include);
     options = args.exclude.iter().fold(options, DiffOptions::exclude);
+    if args.old.as_os_str() == "-" && args.new.as_os_str() == "-" {
+        let message = "standard input can be read for one archive only";
+        return Err(Error::new(code::USAGE_OPTION, message));
+    }
     let old = open(&args.old)?;
-    let new = if args.new.is_dir() { None } else { Some(open(&args.new)?) };
+    let new = if uninterrupted(|| std::fs::metadata(&args.new)).is_ok_and(|metadata| metadata.is_dir()) {
+        None
+    } else {
+        Some(open(&args.new)?)
+    };
     let watch = context.watch("comparing", &monitor);
     let difference = match &new {
         Some(new) => old.diff(new, &options),

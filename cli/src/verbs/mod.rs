@@ -5,20 +5,21 @@ mod completions;
 mod diff;
 mod extract;
 mod info;
+mod input;
 mod json;
 mod list;
 mod man;
 mod pack;
+mod provisional;
 mod records;
 mod schema;
 mod verify;
 
 use std::fmt::Display;
 use std::io::Write;
-use std::path::Path;
 
 use rosettar::error::code;
-use rosettar::{Archive, Error, Limits, Monitor, ReadOptions, Result};
+use rosettar::{Error, Limits, Monitor, ReadOptions, Result};
 
 use crate::args::{Cli, Global, Verb};
 use crate::output::table::escape;
@@ -74,19 +75,6 @@ impl Context {
     /// How to read archives.
     fn reading(&self) -> ReadOptions {
         ReadOptions::new().limits(self.limits.clone())
-    }
-
-    fn open(&self, path: &Path) -> Result<Archive> {
-        self.open_with(path, self.reading())
-    }
-
-    fn open_with(&self, path: &Path, options: ReadOptions) -> Result<Archive> {
-        if path.as_os_str() == "-" {
-            let message =
-                "an archive cannot be read from standard input: save it to a file first, or name the file `./-`";
-            return Err(Error::new(code::USAGE_OPTION, message));
-        }
-        options.open_path(path)
     }
 
     /// Shows the progress of work that `monitor` counts, and stops it when the user asks for that, until it is dropped.

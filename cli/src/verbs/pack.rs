@@ -13,6 +13,7 @@ use rosettar::write::tree::{NoteKind, Tree, Unsupported, WalkOptions, walk_paths
 use rosettar::{Error, Monitor, RecordType, Result, StreamId, WriteOptions, Writer, schema};
 use serde_json::json;
 
+use super::input::uninterrupted;
 use super::{Context, counted, done, info, json as shapes, line};
 use crate::args::Pack;
 use crate::ingest::{self, RecordsSpec, Source};
@@ -90,7 +91,8 @@ fn walk(context: &Context, args: &Pack, to_stdout: bool) -> Result<Tree> {
     if args.paths.is_empty() {
         return Ok(Tree::default());
     }
-    let mut options = WalkOptions::new().links(args.links.into()).limits(context.limits.clone());
+    let mut options =
+        WalkOptions::new().links(args.links.into()).names(args.names.into()).limits(context.limits.clone());
     if args.skip_unsupported {
         options = options.unsupported(Unsupported::Skip);
     }
@@ -143,12 +145,7 @@ fn inputs(context: &Context, args: &Pack, specs: Vec<RecordsSpec>) -> Result<Vec
             Source::File(name) => {
                 let failed = |error| Error::io(code::IO_FILE, format_args!("opening {name}"), error);
                 let file = File::open(name).map_err(failed)?;
-                let metadata = loop {
-                    match file.metadata() {
-                        Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                        metadata => break metadata.map_err(failed)?,
-                    }
-                };
+                let metadata = uninterrupted(|| file.metadata()).map_err(failed)?;
                 if metadata.is_dir() {
                     return Err(usage(&format!("{name} is a directory: expected a file of records")));
                 }

@@ -5,7 +5,6 @@
 //! verb swept that changes files, add a scenario to [`SCENARIOS`]:
 //!
 //! - `append` or `remove`: prepared with an archive, [`Visible::AtOnce`].
-//! - `extract -`: as `extract`, with `input` naming the archive that is its standard input.
 //! - `extract --merge`: prepared with a directory that has a part of what is extracted, [`Visible::ByPiece`] with a
 //!   function that takes every path for a piece of its own.
 #![cfg(target_os = "linux")]
@@ -16,7 +15,7 @@ use std::collections::BTreeMap;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
-use strace::{Call, Fault, Trial, calls, can_trace, each, names, run_with};
+use strace::{Call, Fault, Run, Trial, calls, can_trace, each, names, run_with};
 
 use crate::support::{CSV, PROTO};
 
@@ -26,6 +25,8 @@ struct Scenario {
     prepare: fn(&Path),
     /// The arguments; `@` in them stands for the folder.
     args: &'static str,
+    /// The file in the folder that is its standard input; none where that is empty.
+    input: &'static str,
     visible: Visible,
 }
 
@@ -43,6 +44,7 @@ const SCENARIOS: &[Scenario] = &[
         name: "pack to an absent path",
         prepare: sources,
         args: "pack -q --threads 1 -o @/a.rtar --proto @/rows.proto --records rows:demo.Row=@/rows.csv -C @ t",
+        input: "",
         visible: Visible::AtOnce,
     },
     Scenario {
@@ -52,18 +54,28 @@ const SCENARIOS: &[Scenario] = &[
             run(folder, "pack -q -o @/a.rtar -C @ rows.csv");
         },
         args: "pack -q --threads 2 -o @/a.rtar -C @ t",
+        input: "",
         visible: Visible::AtOnce,
     },
     Scenario {
         name: "extract to an absent directory",
         prepare: archive,
         args: "extract -q --threads 1 @/a.rtar -C @/out",
+        input: "",
         visible: Visible::AtOnce,
     },
     Scenario {
         name: "extract to an absent directory, synced",
         prepare: archive,
         args: "extract -q --threads 2 --sync --modes exact @/a.rtar -C @/out",
+        input: "",
+        visible: Visible::AtOnce,
+    },
+    Scenario {
+        name: "extract from a pipe",
+        prepare: archive,
+        args: "extract -q --threads 1 - -C @/out",
+        input: "a.rtar",
         visible: Visible::AtOnce,
     },
     Scenario {
@@ -73,6 +85,7 @@ const SCENARIOS: &[Scenario] = &[
             std::fs::create_dir(folder.join("out")).unwrap();
         },
         args: "extract -q --threads 1 --sync @/a.rtar -C @/out",
+        input: "",
         // Entries at the top of the target are moved into it one by one.
         visible: Visible::ByPiece(|path| path.split('/').nth(1).unwrap_or(path)),
     },
@@ -149,7 +162,7 @@ fn killed_at_every_system_call() {
         let killed = std::sync::atomic::AtomicUsize::new(0);
         each(&calls, |call| {
             let folder = sweep.folder();
-            let trial = run_with(&folder.path, &folder.args(scenario), call.clone(), Fault::Kill);
+            let trial = run_with(folder.run(scenario), call.clone(), Fault::Kill);
             if trial.output.status.code().is_none() {
                 killed.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
                 sweep.check_killed(&folder, &trial);
@@ -175,7 +188,7 @@ fn an_error_at_every_file_system_call() {
             calls.flat_map(|call| ["EIO", "ENOSPC", "EINTR"].map(|error| (call.clone(), error))).collect();
         each(&trials, |(call, error)| {
             let folder = sweep.folder();
-            let trial = run_with(&folder.path, &folder.args(scenario), call.clone(), Fault::Error(error));
+            let trial = run_with(folder.run(scenario), call.clone(), Fault::Error(error));
             let concerns = trial.hit.iter().any(|line| names(line, &folder.path));
             if *error == "EINTR" || !concerns && trial.output.status.success() {
                 // What fails outside of the folder (what /proc tells) has something to take its place.
@@ -204,7 +217,7 @@ impl<'s> Sweep<'s> {
         (scenario.prepare)(&prepared.path);
         let (old, _) = prepared.state();
         let folder = prepared.copy();
-        let calls = calls(&folder.path, &folder.args(scenario));
+        let calls = calls(folder.run(scenario));
         let (new, leftovers) = folder.state();
         assert!(old != new && leftovers.is_empty(), "{}", scenario.name);
         Self { scenario, prepared, calls, old, new }
@@ -254,7 +267,8 @@ impl<'s> Sweep<'s> {
         let error = trial.stderr();
         let number = if trial.fault == Fault::Error("EIO") { "(os error 5)" } else { "(os error 28)" };
         assert!(error.contains(number) && error.contains("[io."), "{}", told());
-        let names_a_place = error.contains(folder.path.to_str().unwrap()) || error.contains("(entry \"");
+        let names_a_place =
+            [folder.path.to_str().unwrap(), "(entry \"", "standard input"].iter().any(|place| error.contains(place));
         assert!(names_a_place, "{}", told());
         assert!(leftovers.iter().all(|leftover| error.contains(leftover)), "{}", told());
         if error.contains("[io.durability]") || error.contains("now that all is published") {
@@ -351,8 +365,9 @@ impl Folder {
         copy
     }
 
-    fn args(&self, scenario: &Scenario) -> Vec<String> {
-        args(&self.path, scenario.args)
+    fn run(&self, scenario: &Scenario) -> Run<'_> {
+        let input = (!scenario.input.is_empty()).then(|| self.path.join(scenario.input));
+        Run { folder: &self.path, args: args(&self.path, scenario.args), input }
     }
 
     /// What is there, and apart from that what says by its name that it was left by a run that broke off.

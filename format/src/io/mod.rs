@@ -5,6 +5,7 @@
 //! directory, and [`staging`] publishes a whole tree. [`names`] says which names Windows cannot hold.
 
 pub mod atomic;
+pub(crate) mod collisions;
 pub(crate) mod dir;
 pub mod names;
 pub mod sandbox;
@@ -13,8 +14,9 @@ pub mod spool;
 pub mod staging;
 
 pub use atomic::AtomicFile;
+pub use names::Names;
 pub use sandbox::{Links, Modes, Sandbox, SandboxFile};
 pub(crate) use source::NamedFile;
 pub use source::ReadAt;
 pub use spool::{Spool, Spooled};
-pub use staging::{Staging, StagingOptions};
+pub use staging::{Overwrite, Published, Staging, StagingOptions};

@@ -15,6 +15,7 @@ mod memory;
 mod outside;
 mod property;
 mod slow;
+mod streamed;
 mod support;
 #[cfg(unix)]
 mod trees;

@@ -18,6 +18,16 @@ pub struct Call {
     pub number: usize,
 }
 
+/// A run of the command.
+#[derive(Debug)]
+pub struct Run<'f> {
+    /// What is of interest.
+    pub folder: &'f Path,
+    pub args: Vec<String>,
+    /// What its standard input comes from, through a pipe.
+    pub input: Option<PathBuf>,
+}
+
 /// What is done to a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
@@ -68,10 +78,11 @@ pub fn can_trace(test: &str) -> bool {
 /// The calls that a run makes from the first on that names something below `folder`: what comes before is the business of
 /// the loader, the runtime and the parsing of arguments. For that, it runs with `/` as its directory. A call of a second
 /// thread whose name and number the first one had used up before is left out: the fault would befall that one.
-pub fn calls(folder: &Path, args: &[String]) -> BTreeSet<Call> {
+pub fn calls(run: Run<'_>) -> BTreeSet<Call> {
+    let folder = run.folder;
     let log = log_path(folder);
-    let output = strace(&log, &[]).args(args).output().unwrap();
-    assert!(output.status.success(), "{args:?}: {output:?}");
+    let output = run.under_strace(&log, &[]);
+    assert!(output.status.success(), "{run:?}: {output:?}");
     let text = std::fs::read_to_string(&log).unwrap();
     let mut counts: HashMap<(&str, &str), usize> = HashMap::new();
     let mut begun = false;
@@ -93,14 +104,14 @@ pub fn calls(folder: &Path, args: &[String]) -> BTreeSet<Call> {
 }
 
 /// A run in which `fault` befalls `call`.
-pub fn run_with(folder: &Path, args: &[String], call: Call, fault: Fault) -> Trial {
-    let log = log_path(folder);
+pub fn run_with(run: Run<'_>, call: Call, fault: Fault) -> Trial {
+    let log = log_path(run.folder);
     let what = match fault {
         Fault::Kill => "signal=KILL".to_owned(),
         Fault::Error(error) => format!("error={error}"),
     };
     let inject = format!("inject={}:{what}:when={}", call.name, call.number);
-    let output = strace(&log, &["-e", &format!("trace={}", call.name), "-e", &inject]).args(args).output().unwrap();
+    let output = run.under_strace(&log, &["-e", &format!("trace={}", call.name), "-e", &inject]);
     let text = std::fs::read_to_string(&log).unwrap();
     let hit = match fault {
         Fault::Kill => text.lines().filter(|line| line.contains("killed by SIGKILL")).map(str::to_owned).collect(),
@@ -136,11 +147,21 @@ pub fn names(line: &str, folder: &Path) -> bool {
     line.contains(folder.to_str().unwrap())
 }
 
-fn strace(log: &Path, options: &[&str]) -> Command {
-    let mut command = Command::new("strace");
-    command.args(["-f", "-qq", "-y", "-s", "8", "-o"]).arg(log).args(options).arg(cargo_bin!("rosettar"));
-    command.current_dir("/").stdin(Stdio::null()).env_remove("SOURCE_DATE_EPOCH").env("RUST_BACKTRACE", "0");
-    command
+impl Run<'_> {
+    fn under_strace(&self, log: &Path, options: &[&str]) -> Output {
+        let mut command = Command::new("strace");
+        command.args(["-f", "-qq", "-y", "-s", "8", "-o"]).arg(log).args(options).arg(cargo_bin!("rosettar"));
+        command.args(&self.args).current_dir("/").env_remove("SOURCE_DATE_EPOCH").env("RUST_BACKTRACE", "0");
+        let Some(input) = &self.input else {
+            return command.stdin(Stdio::null()).output().unwrap();
+        };
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut pipe = child.stdin.take().unwrap();
+        // Small enough for the pipe to hold; it may be gone before it reads.
+        let _ = std::io::Write::write_all(&mut pipe, &std::fs::read(input).unwrap());
+        drop(pipe);
+        child.wait_with_output().unwrap()
+    }
 }
 
 /// Beside the folder, so that it is no part of it.
