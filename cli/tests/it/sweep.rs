@@ -4,14 +4,14 @@
 //! change becomes visible. What the folder must hold afterwards needs no saying: a run without a fault shows it. To have a
 //! verb swept that changes files, add a scenario to [`SCENARIOS`]:
 //!
-//! - `append` or `remove`: prepared with an archive, [`Visible::AtOnce`].
-//! - `extract --merge`: prepared with a directory that has a part of what is extracted, [`Visible::ByPiece`] with a
-//!   function that takes every path for a piece of its own.
+//! - `append` or `remove`: prepared with an archive, [`Visible::AtOnce`];
+//! - `extract --merge`: prepared with a directory that has a part of what is extracted and something of its own,
+//!   [`Visible::ByPiece`] with `|path| path`, since every file is a piece of its own.
 #![cfg(target_os = "linux")]
 
 mod strace;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
@@ -205,7 +205,9 @@ struct Sweep<'s> {
     scenario: &'s Scenario,
     /// The folder as it is prepared.
     prepared: Folder,
-    calls: std::collections::BTreeSet<Call>,
+    /// The directories in it. When they were modified depends on the run.
+    directories: BTreeSet<String>,
+    calls: BTreeSet<Call>,
     old: State,
     new: State,
 }
@@ -215,28 +217,37 @@ impl<'s> Sweep<'s> {
         let prepared = Folder::new();
         std::fs::create_dir(&prepared.path).unwrap();
         (scenario.prepare)(&prepared.path);
-        let (old, _) = prepared.state();
+        let (mut old, _) = prepared.state();
         let folder = prepared.copy();
         let calls = calls(folder.run(scenario));
-        let (new, leftovers) = folder.state();
+        let (mut new, leftovers) = folder.state();
         assert!(old != new && leftovers.is_empty(), "{}", scenario.name);
-        Self { scenario, prepared, calls, old, new }
+        let directories = old.iter().filter(|(_, node)| node.is_directory()).map(|(path, _)| path.clone()).collect();
+        forget_times(&mut old, &directories);
+        forget_times(&mut new, &directories);
+        Self { scenario, prepared, directories, calls, old, new }
     }
 
     fn folder(&self) -> Folder {
         self.prepared.copy()
     }
 
+    fn state_of(&self, folder: &Folder) -> (State, Vec<String>) {
+        let (mut state, leftovers) = folder.state();
+        forget_times(&mut state, &self.directories);
+        (state, leftovers)
+    }
+
     #[track_caller]
     fn check_undisturbed(&self, folder: &Folder, trial: &Trial) {
-        let (state, leftovers) = folder.state();
+        let (state, leftovers) = self.state_of(folder);
         let silent = trial.output.stderr.is_empty() && trial.output.status.success();
         assert!(silent && state == self.new && leftovers.is_empty(), "{}", self.told(folder, trial));
     }
 
     #[track_caller]
     fn check_killed(&self, folder: &Folder, trial: &Trial) {
-        let (state, leftovers) = folder.state();
+        let (state, leftovers) = self.state_of(folder);
         match self.scenario.visible {
             Visible::AtOnce => assert!(state == self.old || state == self.new, "{}", self.told(folder, trial)),
             Visible::ByPiece(piece) => {
@@ -258,7 +269,7 @@ impl<'s> Sweep<'s> {
     #[track_caller]
     fn check_failed(&self, folder: &Folder, trial: &Trial) {
         let told = || self.told(folder, trial);
-        let (state, leftovers) = folder.state();
+        let (state, leftovers) = self.state_of(folder);
         // Without a lock on the target all is as before, while nobody else is at work there.
         if trial.call.name == "flock" && trial.output.status.success() {
             return self.check_undisturbed(folder, trial);
@@ -293,7 +304,7 @@ impl<'s> Sweep<'s> {
             }
             pieces
         };
-        let (old, new, found) = (pieces(&self.old), pieces(&self.new), pieces(&folder.state().0));
+        let (old, new, found) = (pieces(&self.old), pieces(&self.new), pieces(&self.state_of(folder).0));
         for (name, found) in &found {
             let known = old.get(name) == Some(found) || new.get(name) == Some(found);
             assert!(known, "piece {name:?}: {}", self.told(folder, trial));
@@ -305,9 +316,9 @@ impl<'s> Sweep<'s> {
     #[track_caller]
     fn check_completes(&self, folder: &Folder, trial: &Trial) {
         let before = self.told(folder, trial);
-        let (before_state, _) = folder.state();
+        let (before_state, _) = self.state_of(folder);
         let output = command(&folder.path, self.scenario.args).output().unwrap();
-        let (state, leftovers) = folder.state();
+        let (state, leftovers) = self.state_of(folder);
         // Complete already: a directory that is not empty. The remains are named, to be removed.
         if before_state == self.new && output.status.code() == Some(1) {
             let error = String::from_utf8_lossy(&output.stderr);
@@ -323,7 +334,7 @@ impl<'s> Sweep<'s> {
     }
 
     fn told(&self, folder: &Folder, trial: &Trial) -> String {
-        let (state, leftovers) = folder.state();
+        let (state, leftovers) = self.state_of(folder);
         let which = match &state {
             state if *state == self.old => "the old state".to_owned(),
             state if *state == self.new => "the new state".to_owned(),
@@ -384,9 +395,24 @@ type State = BTreeMap<String, Node>;
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Node {
     mode: u32,
-    /// `None` at the top of the folder: an archive, and the target of an extraction, have the time of their making.
+    /// `None` at the top of the folder, where an archive and the target of an extraction have the time of their making, and
+    /// for a directory that was there before.
     mtime: Option<(i64, i64)>,
     content: Vec<u8>,
+}
+
+impl Node {
+    fn is_directory(&self) -> bool {
+        self.mode & 0o170_000 == 0o040_000
+    }
+}
+
+fn forget_times(state: &mut State, directories: &BTreeSet<String>) {
+    for (path, node) in state {
+        if directories.contains(path) {
+            node.mtime = None;
+        }
+    }
 }
 
 fn look(folder: &Path, prefix: &str, state: &mut State, leftovers: &mut Vec<String>) {
