@@ -106,8 +106,9 @@ impl Error {
         self
     }
 
-    /// States, before the message, which of several things it is about.
-    pub(crate) fn about(mut self, what: impl fmt::Display) -> Self {
+    /// States, before the message, which of several things it is about, such as one of two archives.
+    #[must_use]
+    pub fn about(mut self, what: impl fmt::Display) -> Self {
         self.0.message.insert_str(0, &format!("{what}: "));
         self
     }

@@ -2,16 +2,17 @@
 
 use std::fmt::Display;
 use std::io::Write;
+use std::path::Path;
 
 use rosettar::diff::{
     Aspect, Change, DiffOptions, Difference, EntryDifference, SchemaDifference, SchemaElement, Sides, StreamDifference,
 };
 use rosettar::error::code;
 use rosettar::model::{Entry, Mtime, StreamInfo};
-use rosettar::{Archive, Digest, Error, Monitor, Result};
+use rosettar::{Archive, Digest, Error, ErrorKind, Monitor, Result};
 use serde_json::{Value, json};
 
-use super::input::uninterrupted;
+use super::input::{is_stdin, uninterrupted};
 use super::{Context, counted, done, json as shapes, line};
 use crate::args::Diff;
 use crate::output::human;
@@ -20,11 +21,15 @@ use crate::ui::{Stdout, exit};
 
 pub(super) fn run(context: &Context, args: &Diff) -> Result<u8> {
     let monitor = Monitor::new();
-    let open = |path| context.open_with(path, context.reading().monitor(monitor.clone()));
+    let open = |path: &Path| {
+        let opened = context.open_with(path, context.reading().monitor(monitor.clone()));
+        // What is wrong with a file is told with its name anyway.
+        opened.map_err(|error| if error.kind() == ErrorKind::Io { error } else { error.about(path.display()) })
+    };
     let mut options = DiffOptions::new().times(!args.ignore_times);
     options = args.include.iter().fold(options, DiffOptions::include);
     options = args.exclude.iter().fold(options, DiffOptions::exclude);
-    if args.old.as_os_str() == "-" && args.new.as_os_str() == "-" {
+    if is_stdin(&args.old) && is_stdin(&args.new) {
         let message = "standard input can be read for one archive only";
         return Err(Error::new(code::USAGE_OPTION, message));
     }
@@ -37,7 +42,10 @@ pub(super) fn run(context: &Context, args: &Diff) -> Result<u8> {
     let watch = context.watch("comparing", &monitor);
     let difference = match &new {
         Some(new) => old.diff(new, &options),
-        None => old.diff_directory(&args.new, Some(&args.old), &options),
+        None => {
+            let own = (!is_stdin(&args.old)).then_some(args.old.as_path());
+            old.diff_directory(&args.new, own, &options)
+        }
     };
     drop(watch);
     let difference = difference?;
@@ -67,7 +75,8 @@ fn print_text(out: &mut impl Write, old: &Archive, new: Option<&Archive>, differ
     }
     for attribute in &difference.attributes {
         let values = sides_text(&attribute.sides, |value| format!("{value:?}"));
-        line(out, format_args!("{} attribute {}: {values}", sign(&attribute.sides), escape(&attribute.key)))?;
+        let key = escape(&attribute.key);
+        line(out, format_args!("{} attribute {key}: {}", sign(&attribute.sides), escape(&values)))?;
     }
     for annotation in &difference.annotations {
         let sizes = sides_text(&annotation.sides, |value| human::bytes(value.len() as u64));
@@ -79,7 +88,9 @@ fn print_text(out: &mut impl Write, old: &Archive, new: Option<&Archive>, differ
     let text = |text: &String| format!("{text:?}");
     fact(out, "format", &difference.format, text)?;
     fact(out, "producer", &difference.producer, text)?;
-    fact(out, "created", &difference.created, |time| time_text(*time, true))?;
+    let whole = |sides: &Sides<Mtime>| [sides.old, sides.new].iter().flatten().all(|time| time.nanoseconds == 0);
+    let whole = difference.created.as_ref().is_none_or(whole);
+    fact(out, "created", &difference.created, |time| time_text(*time, whole))?;
     fact(out, "required features", &difference.required_features, |names| format!("{names:?}"))?;
     for sentence in &difference.not_compared {
         line(out, format_args!("not compared: {}", escape(sentence)))?;
@@ -178,9 +189,7 @@ fn summary(old: &Archive, new: Option<&Archive>, difference: &Difference) -> Str
             Some(new) if old.facts().root_digest == new.facts().root_digest => {
                 "same: every byte, by the root digest".to_owned()
             }
-            Some(_) => {
-                "same: nothing of what was compared differs, though the archives are stored differently".to_owned()
-            }
+            Some(_) => "same: nothing of what was compared differs; byte for byte, the archives do".to_owned(),
         };
     }
     let mut parts = Vec::new();

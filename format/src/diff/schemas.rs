@@ -10,14 +10,16 @@ use prost_reflect::{DescriptorPool, EnumDescriptor, FieldDescriptor, Kind, Messa
 use super::{Aspect, NEW, OLD, SchemaDifference, SchemaElement, Sides};
 use crate::digest::Digest;
 use crate::error::{Error, Result};
+use crate::model::StreamInfo;
 use crate::read::Archive;
 use crate::schema;
 
 pub(super) fn compare(old: &Archive, new: &Archive) -> Result<Vec<SchemaDifference>> {
     // Streams that share their Schema on both sides are looked at together.
     let mut pairs: BTreeMap<(u32, u32), Roots<'_>> = BTreeMap::new();
+    let by_name: BTreeMap<&str, &StreamInfo> = new.streams().iter().map(|stream| (stream.name(), stream)).collect();
     for stream in old.streams() {
-        if let Some(other) = new.streams().iter().find(|other| other.name() == stream.name()) {
+        if let Some(other) = by_name.get(stream.name()) {
             let roots = pairs.entry((stream.declaration.schema, other.declaration.schema)).or_default();
             roots.streams.push(stream.name());
             roots.old.insert(stream.type_name());
@@ -27,6 +29,8 @@ pub(super) fn compare(old: &Archive, new: &Archive) -> Result<Vec<SchemaDifferen
     // Two Schemas may hold one file, and what differs in it is told once.
     let mut found = BTreeSet::new();
     for ((old_number, new_number), roots) in pairs {
+        // Thousands of pairs may each take a while.
+        old.inner.options.monitor.advance(0)?;
         let of_old = |error: Error| error.about(OLD);
         let of_new = |error: Error| error.about(NEW);
         let old_set = old.descriptor_set(old_number).map_err(of_old)?;
