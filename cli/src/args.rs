@@ -31,7 +31,7 @@ Exit codes:
   0    done
   1    wrong usage, bad input to pack, or the environment: no such file, a full disk
   2    an archive that was read is not acceptable
-  3    done, with a finding: something was skipped
+  3    done, with a finding: something was skipped, or differs
   130  interrupted
 
 Examples:
@@ -90,6 +90,9 @@ pub enum Verb {
     /// Salvage what is whole of a broken archive into a new one, and say what is lost
     #[command(after_long_help = RECOVER)]
     Recover(Recover),
+    /// Say what differs between two archives, or an archive and a directory
+    #[command(after_long_help = DIFF)]
+    Diff(Diff),
     /// Print the completions for a shell
     #[command(after_long_help = COMPLETIONS)]
     Completions(Completions),
@@ -437,6 +440,39 @@ pub struct Recover {
     /// How many threads compress; the bytes are the same [default: the number of cores]
     #[arg(long, value_name = "N", value_parser = threads)]
     pub threads: Option<usize>,
+}
+
+const DIFF: &str = "\
+Each line begins with + for what only NEW has, - for what only OLD has, and ~ for what differs. A directory is compared as \
+`pack -C DIR .` would take it; it has no streams and attributes, so those of the archive are left out. Patterns are as for \
+extract.
+
+Exits with 0 if nothing differs, and with 3 if something does.
+
+Examples:
+  rosettar diff monday.rtar tuesday.rtar
+  rosettar diff --ignore-times backup.rtar /srv/www
+  rosettar diff --quiet a.rtar b.rtar && echo same
+  rosettar diff --json a.rtar b.rtar | jq -r '.entries[].path'";
+
+/// `diff`
+#[derive(Args, Debug)]
+pub struct Diff {
+    /// The old archive; - for standard input
+    #[arg(value_name = "OLD", value_hint = ValueHint::FilePath)]
+    pub old: PathBuf,
+    /// The new archive, or a directory; - for standard input
+    #[arg(value_name = "NEW", value_hint = ValueHint::AnyPath)]
+    pub new: PathBuf,
+    /// Compare only entries that match GLOB, and what is below them (repeatable)
+    #[arg(long, value_name = "GLOB")]
+    pub include: Vec<String>,
+    /// Leave out entries that match GLOB, and what is below them (repeatable)
+    #[arg(long, value_name = "GLOB")]
+    pub exclude: Vec<String>,
+    /// Do not compare times
+    #[arg(long)]
+    pub ignore_times: bool,
 }
 
 const COMPLETIONS: &str = "\

@@ -5,7 +5,7 @@ use std::io::Read;
 use std::path::Path;
 
 use crate::error::{Error, Result, code};
-use crate::io::ReadAt;
+use crate::io::{NamedFile, ReadAt};
 use crate::read::{Archive, ArchiveStream, Head, Indexed, ReadOptions};
 use crate::v1;
 use crate::wire::prefix;
@@ -77,7 +77,7 @@ impl ReadOptions {
         let path = path.as_ref();
         let file = File::open(path)
             .map_err(|error| Error::io(code::IO_FILE, format_args!("cannot open {}", path.display()), error))?;
-        self.open(file)
+        self.open(NamedFile::new(file, path))
     }
 }
 

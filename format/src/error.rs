@@ -113,6 +113,13 @@ impl Error {
         self
     }
 
+    /// States, before the message, which of several things it is about, such as one of two archives.
+    #[must_use]
+    pub fn about(mut self, what: impl fmt::Display) -> Self {
+        self.0.message.insert_str(0, &format!("{what}: "));
+        self
+    }
+
     /// States the cause.
     #[must_use]
     pub fn with_source(mut self, source: impl Into<Source>) -> Self {

@@ -1,6 +1,7 @@
 //! The Rosettar archive format: a tar inside seekable zstd, with typed protobuf records and the schemas to read them.
 #![forbid(unsafe_code)]
 
+pub mod diff;
 pub mod digest;
 mod dispatch;
 pub mod error;
@@ -25,6 +26,7 @@ mod verify;
 mod wire;
 pub mod write;
 
+pub use diff::{DiffOptions, Difference};
 pub use digest::Digest;
 pub use dispatch::{open, open_path};
 pub use error::{Error, ErrorKind, Result};

@@ -83,10 +83,21 @@ pub(super) fn is_pipe(path: &Path) -> Result<bool> {
     if is_stdin(path) {
         return Ok(true);
     }
-    match std::fs::metadata(path) {
+    match uninterrupted(|| std::fs::metadata(path)) {
         Ok(metadata) => Ok(!metadata.is_file() && !metadata.is_dir()),
-        // Opening it says what is wrong.
-        Err(_) => Ok(false),
+        // Opening it says so.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(Error::io(code::IO_FILE, format_args!("cannot open {}", path.display()), error)),
+    }
+}
+
+/// Calls again what a signal interrupted.
+pub(super) fn uninterrupted<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    loop {
+        match call() {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            result => return result,
+        }
     }
 }
 

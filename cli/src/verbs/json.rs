@@ -1,5 +1,6 @@
 //! What several verbs print as JSON (spec/CLI-JSON.md).
 
+use rosettar::Digest;
 use rosettar::model::{Entry, Mtime, StreamInfo, Totals};
 use serde_json::{Value, json};
 
@@ -28,7 +29,8 @@ fn any_entry(entry: &Entry, provisional: bool) -> Value {
         "mode": format!("{:04o}", entry.mode),
         "size": entry.size,
         "mtime": time(entry.mtime),
-        "digest": entry.kind.has_content().then(|| digest(&entry.digest)),
+        // No content has a digest of zeros: they stand where `diff` had no need to read a file.
+        "digest": (entry.kind.has_content() && entry.digest != Digest::ZERO).then(|| digest(&entry.digest)),
         "target": entry.target.as_ref().map(|target| target.as_str()),
         "stream": entry.stream,
         "records": entry.stream.map(|_| entry.records),
@@ -63,6 +65,6 @@ pub(super) fn totals(totals: &Totals) -> Value {
 }
 
 /// A digest with its algorithm, as `sha256sum` and signatures name it.
-pub(super) fn digest(digest: &rosettar::Digest) -> String {
+pub(super) fn digest(digest: &Digest) -> String {
     format!("sha256:{digest}")
 }

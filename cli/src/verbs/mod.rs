@@ -2,6 +2,7 @@
 
 mod cat;
 mod completions;
+mod diff;
 mod extract;
 mod info;
 mod input;
@@ -40,6 +41,7 @@ pub(crate) fn run(cli: Cli) -> u8 {
             Verb::Extract(args) => extract::run(&context, &args),
             Verb::Verify(args) => verify::run(&context, &args),
             Verb::Recover(args) => recover::run(&context, &args),
+            Verb::Diff(args) => diff::run(&context, &args),
             Verb::Completions(args) => completions::run(&args),
             Verb::Man(args) => man::run(&context, &args),
         };

@@ -13,6 +13,7 @@ use rosettar::write::tree::{NoteKind, Tree, Unsupported, WalkOptions, walk_paths
 use rosettar::{Error, Monitor, RecordType, Result, StreamId, WriteOptions, Writer, schema};
 use serde_json::json;
 
+use super::input::uninterrupted;
 use super::{Context, counted, done, info, json as shapes, line};
 use crate::args::Pack;
 use crate::ingest::{self, RecordsSpec, Source};
@@ -147,7 +148,7 @@ fn inputs(context: &Context, args: &Pack, specs: Vec<RecordsSpec>) -> Result<Vec
             Source::File(name) => {
                 let failed = |error| Error::io(code::IO_FILE, format_args!("opening {name}"), error);
                 let file = File::open(name).map_err(failed)?;
-                let metadata = file.metadata().map_err(failed)?;
+                let metadata = uninterrupted(|| file.metadata()).map_err(failed)?;
                 if metadata.is_dir() {
                     return Err(usage(&format!("{name} is a directory: expected a file of records")));
                 }

@@ -3,7 +3,7 @@
 use crate::support::{Dir, names};
 
 const VERBS: &[&str] =
-    &["pack", "info", "list", "cat", "records", "schema", "extract", "verify", "recover", "completions", "man"];
+    &["pack", "info", "list", "cat", "records", "schema", "extract", "verify", "recover", "diff", "completions", "man"];
 
 #[test]
 fn every_verb_has_examples() {

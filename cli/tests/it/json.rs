@@ -122,8 +122,48 @@ fn every_verb_prints_what_is_documented() {
     // Nothing in this archive has an annotation: `annotations_are_decoded` covers it; and nothing was lost: `losses` does.
     let elsewhere = ["annotation", "damaged range", "lost entry", "lost records", "lost schema", "kept records"];
     schema.used.extend(elsewhere.map(str::to_owned));
+    differences_are_documented(&mut schema, &dir);
     let documented: BTreeSet<_> = schema.tables.keys().cloned().collect();
     assert_eq!(documented, schema.used);
+}
+
+/// Compares archives that differ in everything, in the directory where `a.rtar` was made.
+fn differences_are_documented(schema: &mut Schema, dir: &Dir) {
+    let write = |name: &str, proto: &str, value: &[u8], attribute: &str, seconds: i64| {
+        dir.write("d.proto", format!("syntax = \"proto3\"; package d; {proto}"));
+        let set = rosettar::schema::compile(&[dir.path("d.proto")], &[dir.path("")]).unwrap();
+        let created = rosettar::Mtime::from_seconds(seconds);
+        let mut writer = rosettar::WriteOptions::new().producer(name).created(created).create(dir.path(name)).unwrap();
+        writer.attribute("a", attribute).unwrap();
+        let annotation = rosettar::Annotation { type_url: "x/d.M".to_owned(), value: value.to_vec() };
+        writer.annotate_encoded(annotation, &set).unwrap();
+        let stream = writer.declare("s", rosettar::RecordType::new("d.M", set)).unwrap();
+        writer.append_encoded(stream, value).unwrap();
+        writer.add_bytes(rosettar::NewEntry::new("f").unwrap(), value).unwrap();
+        writer.finish().unwrap();
+    };
+    write("old.rtar", "message M { int32 n = 1; }", b"\x08\x01", "1", 1);
+    write("new.rtar", "message M { int64 n = 1; }", b"\x08\x02", "2", 2);
+    let found = dir.run(&["diff", "--json", "old.rtar", "new.rtar"]).code(3).json();
+    schema.check("diff", &found);
+    assert_eq!((&found["same"], &found["root_digests_equal"]), (&false.into(), &false.into()));
+    for list in ["entries", "streams", "schemas", "attributes", "annotations"] {
+        assert_eq!(found[list].as_array().unwrap().len(), 1, "{list}: {found}");
+    }
+    for (fact, old) in [("producer", Value::from("old.rtar")), ("created", found["created"]["old"].clone())] {
+        assert_eq!(found[fact]["old"], old, "{fact}");
+        assert!(!old.is_null(), "{fact}");
+    }
+    assert_eq!(found["entries"][0]["aspects"], serde_json::json!(["content"]));
+    assert_eq!(found["streams"][0]["first_record"], 0);
+    let same = dir.run(&["diff", "--json", "old.rtar", "old.rtar"]).ok().json();
+    schema.check("diff", &same);
+    assert_eq!(same["same"], true);
+    dir.write("tree/f", "longer");
+    let found = dir.run(&["diff", "--json", "old.rtar", "tree"]).code(3).json();
+    schema.check("diff", &found);
+    // The sizes differ, so the file was not read.
+    assert!(found["entries"][0]["new"]["digest"].is_null() && found["root_digests_equal"].is_null(), "{found}");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Tests of the command as a program: what it prints, what it leaves on the disk, how it exits.
 
 mod archives;
+mod diff;
 mod errors;
 mod help;
 mod hostile;
@@ -13,3 +14,4 @@ mod reading;
 mod records;
 mod recover;
 mod support;
+mod sweep;

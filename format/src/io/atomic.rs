@@ -8,7 +8,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use super::dir::{Dir, set_file_mode, shortened, with_random_name};
+use super::dir::{Dir, set_file_mode, shortened, uninterrupted, with_random_name};
 use crate::error::{Code, Error, Result, code};
 
 /// The longest file name there is, and what a temporary name adds to the target's: `.` and `.rosettar-XXXXXXXX.tmp`.
@@ -150,14 +150,20 @@ impl AtomicFile {
     }
 
     /// Device and inode of the temporary file, and of the file that it is to replace.
-    pub(crate) fn identities(&self) -> Vec<(u64, u64)> {
-        let Some(pending) = &self.pending else { return Vec::new() };
-        let names = [&pending.temporary, &pending.name];
-        names
-            .into_iter()
-            .filter_map(|name| pending.directory.stat(name).ok())
-            .map(|stat| (stat.dev, stat.ino))
-            .collect()
+    ///
+    /// # Errors
+    /// `io.file`: what cannot be looked at could not be told from other files.
+    pub(crate) fn identities(&self) -> Result<Vec<(u64, u64)>> {
+        let Some(pending) = &self.pending else { return Ok(Vec::new()) };
+        let mut identities = Vec::new();
+        for name in [&pending.temporary, &pending.name] {
+            match pending.directory.stat(name) {
+                Ok(stat) => identities.push((stat.dev, stat.ino)),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(cannot("look at", &self.shown.with_file_name(name), error)),
+            }
+        }
+        Ok(identities)
     }
 
     /// Whether the target is written in place, because it is no regular file: what was written is already out.
@@ -232,12 +238,19 @@ impl AtomicFile {
 
 impl Write for AtomicFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let result = self.file.write(bytes);
-        if let (Some(pending), Ok(1..)) = (&mut self.pending, &result) {
-            pending.written = true;
+        match self.file.write(bytes) {
+            Err(error) if error.kind() != io::ErrorKind::Interrupted => {
+                self.failed = true;
+                // Whoever called `write` knows no path.
+                Err(io::Error::new(error.kind(), format!("{}: {error}", self.shown.display())))
+            }
+            result => {
+                if let (Some(pending), Ok(1..)) = (&mut self.pending, &result) {
+                    pending.written = true;
+                }
+                result
+            }
         }
-        self.failed |= result.as_ref().is_err_and(|error| error.kind() != io::ErrorKind::Interrupted);
-        result
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -303,7 +316,7 @@ fn resolve(path: &Path) -> io::Result<Target> {
     let mut path = path.to_owned();
     for _ in 0..=LINKS_MAX {
         let (directory, name) = split(&path)?;
-        let metadata = match fs::symlink_metadata(&path) {
+        let metadata = match uninterrupted(|| fs::symlink_metadata(&path)) {
             Ok(metadata) => metadata,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 return Ok(Target::Name { directory, name, mode: None, path });
@@ -315,7 +328,7 @@ fn resolve(path: &Path) -> io::Result<Target> {
             if directory.is_procfs()? {
                 return Ok(Target::Direct(open_direct(&path)?));
             }
-            path = path.parent().unwrap_or(Path::new("")).join(fs::read_link(&path)?);
+            path = path.parent().unwrap_or(Path::new("")).join(uninterrupted(|| fs::read_link(&path))?);
         } else if metadata.is_dir() {
             return Err(io::Error::new(io::ErrorKind::IsADirectory, "expected a file, found a directory"));
         } else if metadata.is_file() {

@@ -16,6 +16,7 @@ pub mod staging;
 pub use atomic::AtomicFile;
 pub use names::Names;
 pub use sandbox::{Links, Modes, Sandbox, SandboxFile};
+pub(crate) use source::NamedFile;
 pub use source::ReadAt;
 pub use spool::{Spool, Spooled};
 pub use staging::{Overwrite, Published, Staging, StagingOptions};

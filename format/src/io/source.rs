@@ -2,7 +2,10 @@
 
 use std::fs::File;
 use std::io::{self, ErrorKind};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+use super::dir::uninterrupted;
 
 /// Bytes that can be read at any offset, from any thread, without a shared position.
 ///
@@ -65,7 +68,7 @@ impl ReadAt for File {
     /// The size of a regular file. Directories, pipes, terminals and devices state none that can be relied on and are
     /// refused.
     fn size(&self) -> io::Result<u64> {
-        let metadata = self.metadata()?;
+        let metadata = uninterrupted(|| self.metadata())?;
         if metadata.is_file() {
             Ok(metadata.len())
         } else if metadata.is_dir() {
@@ -91,6 +94,36 @@ impl ReadAt for File {
     #[cfg(not(any(unix, windows)))]
     fn read_at(&self, _buf: &mut [u8], _offset: u64) -> io::Result<usize> {
         Err(io::Error::new(ErrorKind::Unsupported, "this system has no positioned reads; use a byte slice"))
+    }
+}
+
+/// A file whose errors say which it is.
+pub(crate) struct NamedFile {
+    file: File,
+    path: PathBuf,
+}
+
+impl NamedFile {
+    /// The file that was opened at `path`.
+    pub(crate) fn new(file: File, path: &Path) -> Self {
+        Self { file, path: path.to_owned() }
+    }
+
+    fn named(&self, error: io::Error) -> io::Error {
+        io::Error::new(error.kind(), format!("{}: {error}", self.path.display()))
+    }
+}
+
+impl ReadAt for NamedFile {
+    fn size(&self) -> io::Result<u64> {
+        self.file.size().map_err(|error| self.named(error))
+    }
+
+    fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
+        ReadAt::read_at(&self.file, buf, offset).map_err(|error| match error.kind() {
+            ErrorKind::Interrupted => error,
+            _ => self.named(error),
+        })
     }
 }
 

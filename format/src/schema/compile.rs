@@ -37,16 +37,26 @@ pub fn compile(files: &[impl AsRef<Path>], includes: &[impl AsRef<Path>]) -> Res
             }
         }
     }
-    let set = protox::Compiler::new(&directories)
-        .and_then(|mut compiler| {
-            compiler.include_imports(true).include_source_info(false);
-            compiler.open_files(files)?;
-            Ok(compiler.encode_file_descriptor_set())
-        })
-        .map_err(compile_error)?;
+    let compile = || {
+        let mut compiler = protox::Compiler::new(&directories)?;
+        compiler.include_imports(true).include_source_info(false);
+        compiler.open_files(files)?;
+        Ok(compiler.encode_file_descriptor_set())
+    };
+    let set = loop {
+        match compile() {
+            // A signal came while a file was being opened.
+            Err(error) if io_error(&error).is_some_and(|e| e.kind() == std::io::ErrorKind::Interrupted) => {}
+            compiled => break compiled.map_err(compile_error)?,
+        }
+    };
     let set = super::order(&set)?;
     super::check(&set)?;
     Ok(set)
+}
+
+fn io_error(error: &protox::Error) -> Option<&std::io::Error> {
+    std::error::Error::source(error).and_then(|source| source.downcast_ref())
 }
 
 fn compile_error(error: protox::Error) -> Error {
@@ -61,8 +71,7 @@ fn compile_error(error: protox::Error) -> Error {
         }
     };
     let code = if error.is_io() {
-        let source = std::error::Error::source(&error).and_then(|s| s.downcast_ref::<std::io::Error>());
-        let reason = source.map(|s| format!(": {s}")).unwrap_or_default();
+        let reason = io_error(&error).map(|source| format!(": {source}")).unwrap_or_default();
         return Error::new(code::IO_FILE, format!("{text}{reason}")).with_source(error);
     } else if text.contains("edition") {
         code::SCHEMA_EDITION

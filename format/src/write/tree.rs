@@ -211,6 +211,18 @@ fn open_root(root: &Path) -> Result<Dir> {
     })
 }
 
+/// Device and inode of the directory that `path` is in, and its name there; `None` where there is no such directory, and
+/// so nothing to leave out.
+fn identity_of_output(path: &Path) -> Result<Option<((u64, u64), OsString)>> {
+    let above = path.parent().filter(|above| !above.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let Some(name) = path.file_name() else { return Ok(None) };
+    match Dir::open(above).and_then(|dir| dir.stat_self()) {
+        Ok(stat) => Ok(Some(((stat.dev, stat.ino), name.to_owned()))),
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),
+        Err(error) => Err(Error::io(code::IO_FILE, format!("cannot look at the directory {}", above.display()), error)),
+    }
+}
+
 impl TreeItem {
     /// The bytes of its name in the tar.
     fn member_name(&self) -> impl Iterator<Item = u8> {
@@ -248,12 +260,10 @@ impl<'a> Walker<'a> {
     fn new(options: &'a WalkOptions) -> Result<Self> {
         let include = if options.include.is_empty() { None } else { Some(globs(&options.include)?) };
         let exclude = globs(&options.exclude)?;
-        let output = options.output.as_deref().and_then(|path| {
-            let above = path.parent().filter(|above| !above.as_os_str().is_empty()).unwrap_or(Path::new("."));
-            // Where there is no such directory, there is nothing to leave out.
-            let stat = Dir::open(above).and_then(|dir| dir.stat_self()).ok()?;
-            Some(((stat.dev, stat.ino), path.file_name()?.to_owned()))
-        });
+        let output = match options.output.as_deref() {
+            Some(path) => identity_of_output(path)?,
+            None => None,
+        };
         Ok(Self { options, include, exclude, output, found: Vec::new(), skipped: Vec::new() })
     }
 
@@ -276,9 +286,11 @@ impl<'a> Walker<'a> {
     fn look_at(&mut self, dir: &Dir, name: &OsStr, path: String, source: PathBuf, matched: bool) -> Result<()> {
         if let Some((above, output)) = &self.output
             && output == name
-            && dir.stat_self().is_ok_and(|stat| (stat.dev, stat.ino) == *above)
         {
-            return Ok(());
+            let stat = dir.stat_self().map_err(|error| vanished("look at", &source, &path, error))?;
+            if (stat.dev, stat.ino) == *above {
+                return Ok(());
+            }
         }
         let stat = dir.stat(name).map_err(|error| vanished("look at", &source, &path, error))?;
         if self.options.own_files.contains(&(stat.dev, stat.ino)) {

@@ -127,7 +127,7 @@ impl<'a> Writer<'a> {
     pub(super) fn new(sink: Sink<'a>, options: WriteOptions) -> Result<Self> {
         let manifest = Manifest { producer: options.producer.clone(), created: options.created, ..Manifest::default() };
         let (own_files, partial) = match &sink {
-            Sink::File(file) => (file.identities(), file.partial_path().map(Path::to_owned)),
+            Sink::File(file) => (file.identities()?, file.partial_path().map(Path::to_owned)),
             Sink::Stream(_) => (Vec::new(), None),
         };
         Ok(Self {

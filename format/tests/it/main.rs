@@ -5,6 +5,7 @@
 mod attacks;
 mod counted;
 mod counts;
+mod diff;
 mod errors;
 mod extract;
 mod flips;

@@ -24,11 +24,13 @@ impl Read for Trickle<'_> {
     }
 }
 
+/// Path, kind, mode, seconds, size, digest of the content, target.
+type Row = (String, EntryKind, u16, i64, u64, Digest, Option<String>);
+
 /// What a stream delivered before it was confirmed.
 #[derive(Debug, Default, PartialEq)]
 struct Delivered {
-    /// Path, kind, mode, seconds, size, digest of the content, target.
-    entries: Vec<(String, EntryKind, u16, i64, u64, Digest, Option<String>)>,
+    entries: Vec<Row>,
     records: BTreeMap<String, Vec<Vec<u8>>>,
 }
 

@@ -114,6 +114,16 @@ pub(crate) fn shortened(name: &OsStr, max: usize) -> String {
     name[..end].to_owned()
 }
 
+/// Calls again what a signal interrupted; for the functions of the standard library that do not do so themselves.
+pub(crate) fn uninterrupted<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    loop {
+        match call() {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            result => return result,
+        }
+    }
+}
+
 /// Removes what stands under `name` in `parent`, with everything below it; symbolic links are removed, not followed.
 /// Directories without permissions are given them first.
 ///

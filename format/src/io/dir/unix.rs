@@ -42,13 +42,13 @@ impl Dir {
         let all = Mode::RWXU;
         let dir = match self.child(name) {
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-                fs::chmodat(&self.0, name, all, AtFlags::empty())?;
+                retry(|| fs::chmodat(&self.0, name, all, AtFlags::empty()))?;
                 self.child(name)?
             }
             result => result?,
         };
         if dir.stat_self()?.mode & 0o700 != 0o700 {
-            fs::fchmod(&dir.0, all)?;
+            retry(|| fs::fchmod(&dir.0, all))?;
         }
         Ok(dir)
     }
@@ -108,17 +108,18 @@ impl Dir {
 
     /// Sets the time of what stands under `name`, itself: a symbolic link is not followed.
     pub(crate) fn set_mtime_of(&self, name: &OsStr, mtime: Time) -> io::Result<()> {
-        Ok(fs::utimensat(&self.0, name, &timestamps(mtime)?, AtFlags::SYMLINK_NOFOLLOW)?)
+        let times = timestamps(mtime)?;
+        Ok(retry(|| fs::utimensat(&self.0, name, &times, AtFlags::SYMLINK_NOFOLLOW))?)
     }
 
     /// The target of the symbolic link `name`.
     pub(crate) fn read_link(&self, name: &OsStr) -> io::Result<OsString> {
-        Ok(OsString::from_vec(fs::readlinkat(&self.0, name, Vec::new())?.into_bytes()))
+        Ok(OsString::from_vec(retry(|| fs::readlinkat(&self.0, name, Vec::new()))?.into_bytes()))
     }
 
     /// Renames `from` here to `to` in another directory, replacing what is there.
     pub(crate) fn rename(&self, from: &OsStr, into: &Self, to: &OsStr) -> io::Result<()> {
-        Ok(fs::renameat(&self.0, from, &into.0, to)?)
+        Ok(retry(|| fs::renameat(&self.0, from, &into.0, to))?)
     }
 
     /// Renames `from` here to `to` in another directory, where `to` must be free: `AlreadyExists` otherwise.
@@ -127,7 +128,7 @@ impl Dir {
     /// directory cannot be linked; there a plain rename replaces an empty directory, and nothing else.
     pub(crate) fn rename_new(&self, from: &OsStr, into: &Self, to: &OsStr) -> io::Result<()> {
         #[cfg(any(target_os = "linux", target_vendor = "apple"))]
-        match fs::renameat_with(&self.0, from, &into.0, to, fs::RenameFlags::NOREPLACE) {
+        match retry(|| fs::renameat_with(&self.0, from, &into.0, to, fs::RenameFlags::NOREPLACE)) {
             Err(Errno::NOSYS | Errno::INVAL | Errno::OPNOTSUPP) => {}
             result => return Ok(result?),
         }
@@ -137,12 +138,12 @@ impl Dir {
     /// What [`rename_new`](Self::rename_new) does where the system has no call for it.
     pub(super) fn rename_new_by_link(&self, from: &OsStr, into: &Self, to: &OsStr) -> io::Result<()> {
         if self.stat(from)?.kind == Kind::Directory {
-            return match fs::renameat(&self.0, from, &into.0, to) {
+            return match retry(|| fs::renameat(&self.0, from, &into.0, to)) {
                 Err(Errno::NOTEMPTY | Errno::NOTDIR) => Err(Errno::EXIST.into()),
                 result => Ok(result?),
             };
         }
-        fs::linkat(&self.0, from, &into.0, to, AtFlags::empty())?;
+        retry(|| fs::linkat(&self.0, from, &into.0, to, AtFlags::empty()))?;
         self.remove_file(from)
     }
 
@@ -150,7 +151,7 @@ impl Dir {
     /// cannot be done.
     pub(crate) fn exchange(&self, from: &OsStr, into: &Self, to: &OsStr) -> io::Result<()> {
         #[cfg(any(target_os = "linux", target_vendor = "apple"))]
-        match fs::renameat_with(&self.0, from, &into.0, to, fs::RenameFlags::EXCHANGE) {
+        match retry(|| fs::renameat_with(&self.0, from, &into.0, to, fs::RenameFlags::EXCHANGE)) {
             Err(Errno::NOSYS | Errno::INVAL | Errno::OPNOTSUPP) => {}
             result => return Ok(result?),
         }
@@ -159,50 +160,54 @@ impl Dir {
 
     /// Removes `name`, which is not a directory.
     pub(crate) fn remove_file(&self, name: &OsStr) -> io::Result<()> {
-        Ok(fs::unlinkat(&self.0, name, AtFlags::empty())?)
+        Ok(retry(|| fs::unlinkat(&self.0, name, AtFlags::empty()))?)
     }
 
     /// Removes the empty directory `name`.
     pub(crate) fn remove_dir(&self, name: &OsStr) -> io::Result<()> {
-        Ok(fs::unlinkat(&self.0, name, AtFlags::REMOVEDIR)?)
+        Ok(retry(|| fs::unlinkat(&self.0, name, AtFlags::REMOVEDIR))?)
     }
 
     /// What stands under `name`, itself: a symbolic link is not followed.
     pub(crate) fn stat(&self, name: &OsStr) -> io::Result<Stat> {
-        Ok(convert(&fs::statat(&self.0, name, AtFlags::SYMLINK_NOFOLLOW)?))
+        Ok(convert(&retry(|| fs::statat(&self.0, name, AtFlags::SYMLINK_NOFOLLOW))?))
     }
 
     /// The facts about this directory.
     pub(crate) fn stat_self(&self) -> io::Result<Stat> {
-        Ok(convert(&fs::fstat(&self.0)?))
+        Ok(convert(&retry(|| fs::fstat(&self.0))?))
     }
 
     /// The names in this directory, in no order, without `.` and `..`.
     pub(crate) fn list(&self) -> io::Result<Vec<OsString>> {
-        let mut names = Vec::new();
-        for entry in fs::Dir::read_from(&self.0)? {
-            let entry = entry?;
-            let name = entry.file_name().to_bytes();
-            if name != b"." && name != b".." {
-                names.push(OsStr::from_bytes(name).to_owned());
+        // After an error the place in the directory is lost: an interrupted listing begins anew.
+        Ok(retry(|| {
+            let mut names = Vec::new();
+            for entry in fs::Dir::read_from(&self.0)? {
+                let entry = entry?;
+                let name = entry.file_name().to_bytes();
+                if name != b"." && name != b".." {
+                    names.push(OsStr::from_bytes(name).to_owned());
+                }
             }
-        }
-        Ok(names)
+            Ok(names)
+        })?)
     }
 
     /// Sets this directory's mode, whatever the umask.
     pub(crate) fn set_mode(&self, mode: u32) -> io::Result<()> {
-        Ok(fs::fchmod(&self.0, bits(mode))?)
+        Ok(retry(|| fs::fchmod(&self.0, bits(mode)))?)
     }
 
     /// Sets this directory's time of modification.
     pub(crate) fn set_mtime(&self, mtime: Time) -> io::Result<()> {
-        Ok(fs::futimens(&self.0, &timestamps(mtime)?)?)
+        let times = timestamps(mtime)?;
+        Ok(retry(|| fs::futimens(&self.0, &times))?)
     }
 
     /// Makes the names in this directory durable. A file system that has no such operation is taken at its word.
     pub(crate) fn sync(&self) -> io::Result<()> {
-        match fs::fsync(&self.0) {
+        match retry(|| fs::fsync(&self.0)) {
             Err(Errno::INVAL | Errno::OPNOTSUPP) => Ok(()),
             result => Ok(result?),
         }
@@ -211,7 +216,7 @@ impl Dir {
     /// Makes everything written so far to the file system of this directory durable.
     pub(crate) fn sync_file_system(&self) -> io::Result<()> {
         #[cfg(target_os = "linux")]
-        fs::syncfs(&self.0)?;
+        retry(|| fs::syncfs(&self.0))?;
         #[cfg(not(target_os = "linux"))]
         fs::sync();
         Ok(())
@@ -236,7 +241,7 @@ impl Dir {
     /// Whether this directory belongs to the kernel's process file system, whose links are not what they seem.
     pub(crate) fn is_procfs(&self) -> io::Result<bool> {
         #[cfg(target_os = "linux")]
-        return Ok(fs::fstatfs(&self.0)?.f_type == fs::PROC_SUPER_MAGIC);
+        return Ok(retry(|| fs::fstatfs(&self.0))?.f_type == fs::PROC_SUPER_MAGIC);
         #[cfg(not(target_os = "linux"))]
         Ok(false)
     }
@@ -283,19 +288,22 @@ impl Dir {
 
 /// Sets a file's mode through its descriptor, whatever the umask.
 pub(crate) fn set_file_mode(file: &File, mode: u32) -> io::Result<()> {
-    Ok(fs::fchmod(file, bits(mode))?)
+    Ok(retry(|| fs::fchmod(file, bits(mode)))?)
 }
 
 /// Sets a file's time of modification through its descriptor.
 pub(crate) fn set_file_mtime(file: &File, mtime: Time) -> io::Result<()> {
-    Ok(fs::futimens(file, &timestamps(mtime)?)?)
+    let times = timestamps(mtime)?;
+    Ok(retry(|| fs::futimens(file, &times))?)
 }
 
 /// The facts about an open file.
 pub(crate) fn stat_file(file: &File) -> io::Result<Stat> {
-    Ok(convert(&fs::fstat(file.as_fd())?))
+    Ok(convert(&retry(|| fs::fstat(file.as_fd()))?))
 }
 
+/// Calls again what a signal interrupted. On network and user-space file systems that happens to any call, whatever its
+/// man page says.
 fn retry<T>(call: impl FnMut() -> rustix::io::Result<T>) -> rustix::io::Result<T> {
     rustix::io::retry_on_intr(call)
 }

@@ -30,7 +30,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::dir::{Dir, LockedDir, remove_tree, shortened, with_random_name};
+use super::dir::{Dir, LockedDir, remove_tree, shortened, uninterrupted, with_random_name};
 use super::sandbox::{Modes, Sandbox};
 use crate::error::{Error, Result, code};
 use merge::Merge;
@@ -157,7 +157,7 @@ impl Staging {
     /// `usage.target` where the target is something else, or another run is at work in it; otherwise `io.file`.
     pub fn new(target: impl AsRef<Path>, options: StagingOptions) -> Result<Self> {
         let target = target.as_ref();
-        match fs::symlink_metadata(target) {
+        match uninterrupted(|| fs::symlink_metadata(target)) {
             Ok(_) => Self::inside(target, options),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Self::beside(target, options),
             Err(error) => Err(cannot("look at", target, error)),
@@ -457,23 +457,25 @@ impl Drop for MadeParents {
     fn drop(&mut self) {
         for path in self.0.iter().rev() {
             // One that another program has put something in stays.
-            let _ = fs::remove_dir(path);
+            let _ = uninterrupted(|| fs::remove_dir(path));
         }
     }
 }
 
 /// Makes `path` and what is missing above it.
 fn make_parents(path: &Path) -> Result<MadeParents> {
-    let missing: Vec<&Path> = path
-        .ancestors()
-        .take_while(|path| {
-            !path.as_os_str().is_empty()
-                && fs::metadata(path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
-        })
-        .collect();
+    let mut missing = Vec::new();
+    for path in path.ancestors().take_while(|path| !path.as_os_str().is_empty()) {
+        match uninterrupted(|| fs::metadata(path)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => missing.push(path),
+            // What is no directory shows when something is made in it.
+            Err(error) if error.kind() != io::ErrorKind::NotADirectory => return Err(cannot("look at", path, error)),
+            _ => break,
+        }
+    }
     let mut made = MadeParents(Vec::new());
     for path in missing.into_iter().rev() {
-        match fs::create_dir(path) {
+        match uninterrupted(|| fs::create_dir(path)) {
             Ok(()) => made.0.push(path.to_owned()),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
             Err(error) => return Err(cannot("make the directory", path, error)),
