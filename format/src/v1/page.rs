@@ -18,7 +18,7 @@ pub(crate) const MAX_ENTRIES: usize = 4096;
 /// path and target have at most 4 096 bytes each, can exceed it.
 const CLOSE_AT: usize = 4 << 20;
 
-const PAGE: Shape = Shape { packed: &[2, 3, 4, 5, 6, 9, 10], nested: &[] };
+const PAGE: Shape = Shape { last: 10, packed: &[2, 3, 4, 5, 6, 9, 10], nested: &[] };
 
 /// The shape by which a page is counted, for the test that compares it with the descriptor.
 #[cfg(test)]
@@ -31,6 +31,8 @@ pub(crate) struct Page {
     pub(crate) first_entry: u64,
     /// The entries in tar order.
     pub(crate) entries: Vec<Placed>,
+    /// How many of its fields this version does not know.
+    pub(crate) unknown_fields: u64,
 }
 
 /// An entry and where its member begins in the tar.
@@ -69,7 +71,7 @@ impl Page {
         }
         let message = proto::EntryPage::decode(bytes).map_err(|e| malformed().with_source(e))?;
         let entries = Columns::new(message, place.entry_count as usize)?.entries(place, limits)?;
-        let page = Self { first_entry: place.first_entry, entries };
+        let page = Self { first_entry: place.first_entry, entries, unknown_fields: found.unknown };
         page.check_place(place)?;
         Ok(page)
     }
