@@ -35,7 +35,7 @@ pub use path::EntryPath;
 pub use read::{Archive, ReadOptions};
 pub use select::Selection;
 pub use verify::VerifyOptions;
-pub use write::{NewEntry, RecordType, StreamId, WriteOptions, Writer};
+pub use write::{Continuation, NewEntry, RecordType, StreamId, WriteOptions, Writer};
 
 /// The examples of the READMEs run as tests.
 #[cfg(doctest)]

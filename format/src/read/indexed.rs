@@ -121,8 +121,9 @@ impl Indexed {
         Ok(frame)
     }
 
-    /// What payload frame `number` decodes to.
-    pub(crate) fn decode_chunk(&self, number: usize) -> Result<Vec<u8>> {
+    /// The stored bytes of payload frame `number`, once their digest and the size that their header states were found
+    /// right.
+    pub(crate) fn payload_frame(&self, number: usize) -> Result<Vec<u8>> {
         let place = &self.index.frames[number];
         let frame = self.frame(number)?;
         let declared = frame::parse_header(&frame).map_err(|e| e.with_offset(place.offset))?.content_size;
@@ -133,7 +134,13 @@ impl Indexed {
             )
             .with_offset(place.offset));
         }
-        self.decode(&frame, place.offset)
+        Ok(frame)
+    }
+
+    /// What payload frame `number` decodes to.
+    pub(crate) fn decode_chunk(&self, number: usize) -> Result<Vec<u8>> {
+        let frame = self.payload_frame(number)?;
+        self.decode(&frame, self.index.frames[number].offset)
     }
 
     /// As [`decode_chunk`](Self::decode_chunk), kept for whoever asks next.

@@ -9,6 +9,7 @@ use super::writer::{Sink, Writer};
 use crate::digest::Digest;
 use crate::error::{Error, Result, code};
 use crate::frame::Decoder;
+use crate::io::LockedFile;
 use crate::limits::Limits;
 use crate::model::{Manifest, StreamInfo, Summary, Totals};
 use crate::proto;
@@ -20,6 +21,10 @@ use crate::wire::{section, seek_table};
 pub(super) fn finish(mut writer: Writer<'_>) -> Result<Summary> {
     writer.start()?;
     writer.guarded(finish_tar)?;
+    let continued = writer.continued.take();
+    let source_file = continued.as_ref().and_then(|continued| continued.file.as_ref());
+    // As early as it can be known, and again when it counts.
+    source_file.map_or(Ok(()), LockedFile::check_unchanged)?;
     let Writer { mut pipeline, queue, options, mut manifest, late, schemas, mut streams, .. } = writer;
     let mut totals = queue.totals();
     totals.tar_bytes = writer.tar_bytes;
@@ -56,10 +61,15 @@ pub(super) fn finish(mut writer: Writer<'_>) -> Result<Summary> {
     pipeline.write_unlisted(&seek_table::encode(rows.into_iter()))?;
     let size = pipeline.stored_bytes();
     match pipeline.into_sink() {
-        Sink::File(file) => file.commit()?,
+        Sink::File(file) => match source_file {
+            Some(source) => file.commit_made_from(source)?,
+            None => file.commit()?,
+        },
         Sink::Stream(mut stream) => stream.flush().map_err(cannot_write)?,
     }
-    Ok(Summary { root_digest: Digest::of(&body), content_digest, size, totals, streams })
+    let (copied_bytes, dropped_fields) =
+        continued.map_or((0, 0), |continued| (continued.copied_bytes, continued.dropped_fields));
+    Ok(Summary { root_digest: Digest::of(&body), content_digest, size, totals, streams, copied_bytes, dropped_fields })
 }
 
 /// Writes the last batches, the descriptions of streams without records, and the two blocks that end the tar.

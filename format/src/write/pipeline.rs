@@ -2,12 +2,14 @@
 
 use std::io::Write;
 use std::ops::Range;
+use std::sync::Arc;
 
 use crate::digest::Digest;
 use crate::error::{Error, Result, code};
 use crate::frame::Encoder;
 use crate::limits::Limits;
 use crate::parallel::OrderedPool;
+use crate::read::Indexed;
 
 /// One frame to make.
 enum Job {
@@ -15,6 +17,8 @@ enum Job {
     Chunk(Vec<u8>, Vec<Range<usize>>),
     /// A frame that is complete.
     Raw(Vec<u8>),
+    /// The frame of an archive with this number, as it is.
+    Copy(Arc<Indexed>, usize),
 }
 
 struct Done {
@@ -69,6 +73,11 @@ impl<S: Write> Pipeline<S> {
     /// Appends a frame as it is.
     pub(super) fn raw(&mut self, frame: Vec<u8>) -> Result<()> {
         self.submit(Job::Raw(frame))
+    }
+
+    /// Appends frame `number` of `archive` as it is, once its digest is found right.
+    pub(super) fn copy(&mut self, archive: &Arc<Indexed>, number: usize) -> Result<()> {
+        self.submit(Job::Copy(Arc::clone(archive), number))
     }
 
     /// How many frames were appended.
@@ -148,6 +157,11 @@ impl<S: Write> Pipeline<S> {
 
 fn make(job: Job, encoder: &mut Encoder) -> Result<Done> {
     let (stored, decoded, contents) = match job {
+        Job::Copy(archive, number) => {
+            let (decoded, digest) = (archive.index.frames[number].decoded, archive.index.frames[number].digest);
+            let stored = if decoded > 0 { archive.payload_frame(number)? } else { archive.frame(number)? };
+            return Ok(Done { stored, decoded, digest, contents: Vec::new() });
+        }
         Job::Raw(frame) => (frame, 0, Vec::new()),
         Job::Chunk(chunk, ranges) => {
             let contents = ranges.into_iter().map(|range| Digest::of(&chunk[range])).collect();

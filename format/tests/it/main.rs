@@ -14,6 +14,7 @@ mod memory;
 mod outside;
 mod property;
 mod slow;
+mod splice;
 mod support;
 #[cfg(unix)]
 mod trees;
