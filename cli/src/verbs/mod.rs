@@ -1,35 +1,47 @@
 //! The verbs, one module each.
 
+mod append;
 mod cat;
 mod completions;
 mod extract;
 mod info;
 mod json;
 mod list;
+mod making;
 mod man;
 mod pack;
 mod records;
+mod remove;
 mod schema;
 mod verify;
 
+use std::cell::Cell;
 use std::fmt::Display;
 use std::io::Write;
 use std::path::Path;
+use std::time::Duration;
 
 use rosettar::error::code;
+use rosettar::io::LockedFile;
 use rosettar::{Archive, Error, Limits, Monitor, ReadOptions, Result};
 
 use crate::args::{Cli, Global, Verb};
 use crate::output::table::escape;
 use crate::ui::{self, Interrupt, Role, Stream, Watch, colours, exit};
 
+/// How long a verb waits for another process before it says so.
+const PATIENCE: Duration = Duration::from_secs(1);
+
 /// Runs a verb, reports its error, and returns the exit code.
 pub(crate) fn run(cli: Cli) -> u8 {
     let json = cli.global.json;
-    let role = if matches!(cli.verb, Verb::Pack(_)) { Role::Makes } else { Role::Reads };
-    let outcome = Context::new(cli.global).and_then(|context| {
+    // Which of both a verb does when it fails, where it does both, it says itself.
+    let role = Cell::new(if matches!(cli.verb, Verb::Pack(_) | Verb::Append(_)) { Role::Makes } else { Role::Reads });
+    let outcome = Context::new(cli.global, &role).and_then(|context| {
         let outcome = match cli.verb {
-            Verb::Pack(args) => pack::run(&context, args),
+            Verb::Pack(args) => pack::run(&context, &args),
+            Verb::Append(args) => append::run(&context, &args),
+            Verb::Remove(args) => remove::run(&context, &args),
             Verb::Info(args) => info::run(&context, &args),
             Verb::List(args) => list::run(&context, &args),
             Verb::Cat(args) => cat::run(&context, &args),
@@ -45,20 +57,22 @@ pub(crate) fn run(cli: Cli) -> u8 {
     });
     outcome.unwrap_or_else(|error| {
         ui::report(&error, json);
-        ui::exit_code(&error, role)
+        ui::exit_code(&error, role.get())
     })
 }
 
 /// What every verb is told.
-struct Context {
+struct Context<'r> {
     json: bool,
     quiet: bool,
     limits: Limits,
     interrupt: Interrupt,
+    /// What the verb is doing with archives.
+    role: &'r Cell<Role>,
 }
 
-impl Context {
-    fn new(global: Global) -> Result<Self> {
+impl<'r> Context<'r> {
+    fn new(global: Global, role: &'r Cell<Role>) -> Result<Self> {
         let mut limits = Limits::default();
         for limit in &global.limits {
             let (name, value) = limit.split_once('=').ok_or_else(|| {
@@ -66,7 +80,7 @@ impl Context {
             })?;
             limits.set(name, value)?;
         }
-        Ok(Self { json: global.json, quiet: global.quiet, limits, interrupt: Interrupt::global()? })
+        Ok(Self { json: global.json, quiet: global.quiet, limits, interrupt: Interrupt::global()?, role })
     }
 
     /// How to read archives.
@@ -85,6 +99,34 @@ impl Context {
             return Err(Error::new(code::USAGE_OPTION, message));
         }
         options.open_path(path)
+    }
+
+    /// Opens the archive at `path`, which is to be replaced by one made from it, once nobody else does the same.
+    fn lock(&self, path: &Path) -> Result<LockedFile> {
+        if path.as_os_str() == "-" {
+            let message = "an archive on standard input cannot be changed: save it to a file first";
+            return Err(Error::new(code::USAGE_OPTION, message));
+        }
+        let mut told = false;
+        LockedFile::open(path, |waited| {
+            if waited >= PATIENCE && !std::mem::replace(&mut told, true) {
+                self.warn(&path.to_string_lossy(), "another process is changing it; waiting for that to end");
+            }
+            self.interrupt.check()
+        })
+    }
+
+    /// States what the verb is doing with archives from now on.
+    fn blame(&self, role: Role) {
+        self.role.set(role);
+    }
+
+    /// Does some work in another role.
+    fn blaming<T>(&self, role: Role, work: impl FnOnce() -> Result<T>) -> Result<T> {
+        let before = self.role.replace(role);
+        let done = work()?;
+        self.role.set(before);
+        Ok(done)
     }
 
     /// Shows the progress of work that `monitor` counts, and stops it when the user asks for that, until it is dropped.

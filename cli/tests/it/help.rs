@@ -2,7 +2,20 @@
 
 use crate::support::{Dir, names};
 
-const VERBS: &[&str] = &["pack", "info", "list", "cat", "records", "schema", "extract", "verify", "completions", "man"];
+const VERBS: &[&str] = &[
+    "pack",
+    "append",
+    "remove",
+    "info",
+    "list",
+    "cat",
+    "records",
+    "schema",
+    "extract",
+    "verify",
+    "completions",
+    "man",
+];
 
 #[test]
 fn every_verb_has_examples() {

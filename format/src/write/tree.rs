@@ -46,7 +46,7 @@ pub struct WalkOptions {
     links: Links,
     unsupported: Unsupported,
     limits: Limits,
-    output: Option<PathBuf>,
+    outputs: Vec<PathBuf>,
     /// Device and inode of files that are left out.
     own_files: Vec<(u64, u64)>,
 }
@@ -94,10 +94,11 @@ impl WalkOptions {
         self
     }
 
-    /// Leaves out what stands at `path`, an archive that is about to be replaced, so that it is not packed into itself.
+    /// Leaves out what stands at `path`, an archive that is about to be replaced, so that it is not packed into itself;
+    /// and what other calls named.
     #[must_use]
     pub fn output(mut self, path: impl Into<PathBuf>) -> Self {
-        self.output = Some(path.into());
+        self.outputs.push(path.into());
         self
     }
 }
@@ -221,7 +222,7 @@ struct Walker<'a> {
     include: Option<GlobSet>,
     exclude: GlobSet,
     /// The directory, by device and inode, and the name of what is left out as [`WalkOptions::output`] asks.
-    output: Option<((u64, u64), OsString)>,
+    outputs: Vec<((u64, u64), OsString)>,
     found: Vec<Found>,
     skipped: Vec<Note>,
 }
@@ -237,13 +238,14 @@ impl<'a> Walker<'a> {
     fn new(options: &'a WalkOptions) -> Result<Self> {
         let include = if options.include.is_empty() { None } else { Some(globs(&options.include)?) };
         let exclude = globs(&options.exclude)?;
-        let output = options.output.as_deref().and_then(|path| {
+        let place = |path: &PathBuf| {
             let above = path.parent().filter(|above| !above.as_os_str().is_empty()).unwrap_or(Path::new("."));
             // Where there is no such directory, there is nothing to leave out.
             let stat = Dir::open(above).and_then(|dir| dir.stat_self()).ok()?;
             Some(((stat.dev, stat.ino), path.file_name()?.to_owned()))
-        });
-        Ok(Self { options, include, exclude, output, found: Vec::new(), skipped: Vec::new() })
+        };
+        let outputs = options.outputs.iter().filter_map(place).collect();
+        Ok(Self { options, include, exclude, outputs, found: Vec::new(), skipped: Vec::new() })
     }
 
     /// Lists `dir`, whose archive path with a `/` is `prefix`, and what is below it. `matched` tells whether an include
@@ -263,10 +265,8 @@ impl<'a> Walker<'a> {
     }
 
     fn look_at(&mut self, dir: &Dir, name: &OsStr, path: String, source: PathBuf, matched: bool) -> Result<()> {
-        if let Some((above, output)) = &self.output
-            && output == name
-            && dir.stat_self().is_ok_and(|stat| (stat.dev, stat.ino) == *above)
-        {
+        let is_here = |above: &(u64, u64)| dir.stat_self().is_ok_and(|stat| (stat.dev, stat.ino) == *above);
+        if self.outputs.iter().any(|(above, output)| output == name && is_here(above)) {
             return Ok(());
         }
         let stat = dir.stat(name).map_err(|error| vanished("look at", &source, &path, error))?;
