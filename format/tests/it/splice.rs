@@ -3,6 +3,10 @@
 use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::select;
+use prost::Message as _;
 use rosettar::{Archive, Digest, EntryKind, NewEntry, Summary, WriteOptions, Writer};
 use serde_json::Value;
 
@@ -387,4 +391,99 @@ fn fields_that_are_not_known_are_reported() {
     let (new, summary) = splice(&changed, &[], |_| ());
     assert_eq!(summary.dropped_fields, 2);
     assert_eq!(splice(&new, &[], |_| ()).1.dropped_fields, 0);
+}
+
+/// The record type of [`small_type`].
+#[derive(Clone, PartialEq, prost::Message)]
+struct Small {
+    #[prost(bytes = "vec", tag = "1")]
+    b: Vec<u8>,
+}
+
+/// One change to an archive.
+#[derive(Clone, Debug)]
+enum Change {
+    /// Adds files, each in the place of one that is there, and records to streams.
+    Append { files: Vec<(u8, usize)>, records: Vec<(u8, usize)> },
+    /// Removes those whose number has one of these remainders.
+    Remove { divisor: u8, remainder: u8 },
+}
+
+fn changes() -> impl Strategy<Value = Vec<Change>> {
+    let size = prop_oneof![4 => 0usize..600, 2 => 3500usize..4700, 1 => 8000usize..20_000];
+    let append = (vec((0u8..60, size), 0..30), vec((0u8..4, 0usize..3000), 0..12))
+        .prop_map(|(files, records)| Change::Append { files, records });
+    let remove = (1u8..8, 0u8..8).prop_map(|(divisor, remainder)| Change::Remove { divisor, remainder });
+    vec(prop_oneof![2 => append, 1 => remove], 1..8)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 40, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Whatever is added and removed in whatever order: what is there is what should be, and as if packed at once.
+    #[test]
+    fn any_sequence_of_changes(changes in changes(), chunk in select(vec![4096usize, 8192, 4 << 20])) {
+        let options = || WriteOptions::new().threads(1).chunk_size(chunk);
+        let mut archive = Vec::new();
+        options().write_to(&mut archive).unwrap().finish().unwrap();
+        let mut files: BTreeMap<String, Vec<u8>> = BTreeMap::new();
+        let mut streams: BTreeMap<String, Vec<Vec<u8>>> = BTreeMap::new();
+        for (round, change) in changes.into_iter().enumerate() {
+            let source = open(&archive).unwrap();
+            let mut next = Vec::new();
+            match change {
+                Change::Append { files: new, records } => {
+                    let new: BTreeMap<String, Vec<u8>> = new
+                        .into_iter()
+                        .map(|(number, size)| (format!("f/{number:02}"), noise(size, round as u64)))
+                        .collect();
+                    let keep = |entry: &rosettar::Entry| Ok(!new.contains_key(entry.path.as_str()));
+                    let mut writer = options().continue_from(&source).keep(keep).write_to(&mut next).unwrap();
+                    let mut ids = BTreeMap::new();
+                    for (number, size) in records {
+                        let name = format!("s{number}");
+                        let id = *ids
+                            .entry(number)
+                            .or_insert_with(|| writer.declare(&name, small_type()).unwrap());
+                        let record = Small { b: noise(size, 9) }.encode_to_vec();
+                        writer.append_encoded(id, &record).unwrap();
+                        streams.entry(name).or_default().push(record);
+                    }
+                    for (path, content) in new {
+                        writer.add_bytes(NewEntry::new(&path).unwrap(), &content).unwrap();
+                        files.insert(path, content);
+                    }
+                    writer.finish().unwrap();
+                }
+                Change::Remove { divisor, remainder } => {
+                    let goes = |path: &str| path[2..].parse::<u8>().unwrap() % divisor == remainder;
+                    let keep = |entry: &rosettar::Entry| Ok(!goes(entry.path.as_str()));
+                    options().continue_from(&source).keep(keep).write_to(&mut next).unwrap().finish().unwrap();
+                    files.retain(|path, _| !goes(path));
+                }
+            }
+            archive = next;
+        }
+        let found = prove(&archive);
+        let entries: Vec<String> = found.entries().map(|entry| entry.unwrap().path.to_string()).collect();
+        prop_assert_eq!(entries.len(), files.len());
+        for (path, content) in &files {
+            prop_assert!(found.read(path).unwrap() == *content);
+        }
+        prop_assert_eq!(found.streams().len(), streams.len());
+        for (name, records) in &streams {
+            let all: Vec<Vec<u8>> = found.stream(name).unwrap().records(..).unwrap().map(Result::unwrap).collect();
+            prop_assert!(all == *records);
+        }
+        let mut packed = Vec::new();
+        let mut writer = options().write_to(&mut packed).unwrap();
+        for (name, records) in &streams {
+            let id = writer.declare(name, small_type()).unwrap();
+            records.iter().for_each(|record| writer.append_encoded(id, record).unwrap());
+        }
+        for (path, content) in &files {
+            writer.add_bytes(NewEntry::new(path).unwrap(), content).unwrap();
+        }
+        prop_assert_eq!(writer.finish().unwrap().content_digest, found.facts().content_digest);
+    }
 }
