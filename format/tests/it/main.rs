@@ -1,6 +1,7 @@
 //! Integration tests of the crate `rosettar`, in one binary.
 #![allow(missing_docs)]
 
+mod concurrency;
 mod counted;
 mod counts;
 mod errors;
