@@ -218,20 +218,32 @@ impl Pending {
         if self.exclusive {
             return directory.rename_new(temporary, directory, name).map(|()| None).map_err(failed);
         }
-        let is_source = |name: &OsStr, source: &LockedFile| directory.stat(name).is_ok_and(|stat| source.is(&stat));
-        if let Some(source) = source.filter(|source| is_source(name, source)) {
-            match directory.exchange(temporary, directory, name) {
-                Ok(()) if is_source(temporary, source) => return Ok(Some(temporary.clone())),
-                Ok(()) => {
-                    directory.exchange(temporary, directory, name).map_err(failed)?;
-                    return Err(source.changed("another file was put in its place"));
-                }
+        if let Some(source) = source.filter(|source| self.is_source(name, source)) {
+            match self.exchange_with(source) {
+                Ok(true) => return Ok(Some(temporary.clone())),
+                Ok(false) => return Err(source.changed("another file was put in its place")),
                 // Not every file system can do that; there the look of a moment ago has to do.
                 Err(error) if error.kind() == io::ErrorKind::Unsupported => {}
                 Err(error) => return Err(failed(error)),
             }
         }
         directory.rename(temporary, directory, name).map(|()| None).map_err(failed)
+    }
+
+    /// Lets the temporary file and the target change places; where the target turns out not to be `source` any more,
+    /// back again, and the answer is no.
+    fn exchange_with(&self, source: &LockedFile) -> io::Result<bool> {
+        let Self { directory, temporary, name, .. } = self;
+        directory.exchange(temporary, directory, name)?;
+        let was_source = self.is_source(temporary, source);
+        if !was_source {
+            directory.exchange(temporary, directory, name)?;
+        }
+        Ok(was_source)
+    }
+
+    fn is_source(&self, name: &OsStr, source: &LockedFile) -> bool {
+        self.directory.stat(name).is_ok_and(|stat| source.is(&stat))
     }
 }
 
@@ -369,6 +381,31 @@ mod tests {
         file.abort().unwrap();
         assert_eq!(names(temp.path()), ["a"]);
         assert_eq!(fs::read(&path).unwrap(), b"old");
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn what_was_put_there_in_the_last_moment_is_put_back() {
+        let temp = tempfile::tempdir().unwrap();
+        let path = temp.path().join("a");
+        fs::write(&path, "old").unwrap();
+        let source = LockedFile::open(&path, |_| Ok(())).unwrap();
+        let mut file = AtomicFile::replace(&path).unwrap();
+        file.write_all(b"new").unwrap();
+        // After the look before publication, so that only the exchange can show it.
+        write(&path, b"another's");
+        match file.pending.as_ref().unwrap().exchange_with(&source) {
+            Ok(exchanged) => assert!(!exchanged),
+            Err(error) => assert_eq!(error.kind(), io::ErrorKind::Unsupported),
+        }
+        assert_eq!(fs::read(&path).unwrap(), b"another's");
+        drop(file);
+        let source = LockedFile::open(&path, |_| Ok(())).unwrap();
+        let mut file = AtomicFile::replace(&path).unwrap();
+        file.write_all(b"new").unwrap();
+        file.commit_made_from(&source).unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"new");
+        assert_eq!(names(temp.path()), ["a"]);
     }
 
     #[test]
