@@ -33,7 +33,7 @@ pub struct Cli {
 const ABOUT_EXITS: &str = "\
 Exit codes:
   0    done
-  1    wrong usage, bad input to pack, or the environment: no such file, a full disk
+  1    wrong usage, bad input to pack or append, or the environment: no such file, a full disk
   2    an archive that was read is not acceptable
   3    done, with a finding: something was skipped
   130  interrupted

@@ -97,6 +97,11 @@ impl LockedFile {
         self.0.stat.is_same_file(stat)
     }
 
+    /// Device and inode.
+    pub(crate) fn identity(&self) -> (u64, u64) {
+        (self.0.stat.dev, self.0.stat.ino)
+    }
+
     pub(crate) fn changed(&self, reason: &str) -> Error {
         let path = self.0.path.display();
         let message = format!("{path} changed while it was being read: {reason}; nothing was published, try again");

@@ -39,6 +39,7 @@ pub(super) fn continue_from<'a>(
     keep: impl FnMut(&Entry) -> Result<bool>,
 ) -> Result<Writer<'a>> {
     take_facts(&mut writer, &source.inner)?;
+    writer.own_files.extend(file.as_ref().map(LockedFile::identity));
     let archive = Arc::clone(&source.inner);
     writer.continued = Some(Continued { archive: Arc::clone(&archive), file, copied_bytes: 0, dropped_fields: 0 });
     let entries = source.all_entries();
@@ -214,11 +215,11 @@ impl<K: FnMut(&Entry) -> Result<bool>> Splice<'_, '_, K> {
         // The reader below compares what lies in the frames of the content; a member need not have any.
         for number in archive.index.frame_at(placed.header_at)..=archive.index.frame_at(placed.content_at - 1) {
             if archive.index.frames[number].decoded > 0 {
-                archive.check_member(&placed, number, &*archive.chunk(number)?)?;
+                archive.check_member(&placed, number, &archive.chunk(number)?)?;
             }
         }
         let last = archive.index.frame_at(placed.end() - 1);
-        archive.check_member(&placed, last, &*archive.chunk(last)?)?;
+        archive.check_member(&placed, last, &archive.chunk(last)?)?;
         let entry = placed.entry.clone();
         if !entry.kind.has_content() {
             return self.writer.write_member(entry, Content::Bytes(b""));

@@ -81,8 +81,8 @@ pub struct Writer<'a> {
     pub(super) chunk: Chunk,
     pub(super) tar_bytes: u64,
     opener: SourceOpener,
-    /// Device and inode of the files that this writer makes and replaces, which a walk is to leave out.
-    own_files: Vec<(u64, u64)>,
+    /// Device and inode of the files that this writer makes, replaces and continues, which a walk is to leave out.
+    pub(super) own_files: Vec<(u64, u64)>,
     /// The archive that is continued, where one is.
     pub(super) continued: Option<Continued>,
     pub(super) failed: bool,
