@@ -110,12 +110,23 @@ Examples:
   rosettar info notes.rtar
   rosettar info --json notes.rtar | jq -r .root_digest";
 
+/// How an archive that comes through a pipe is read.
+#[derive(Args, Debug)]
+pub struct FromPipe {
+    /// Read front to back in one pass, without keeping the archive: what is printed is confirmed only by exit code 0
+    #[arg(long)]
+    pub provisional: bool,
+}
+
 /// `info`
 #[derive(Args, Debug)]
 pub struct Info {
-    /// The archive
+    /// The archive; - for standard input
     #[arg(value_hint = ValueHint::FilePath)]
     pub archive: PathBuf,
+    /// When the archive comes through a pipe
+    #[command(flatten)]
+    pub provisional: FromPipe,
 }
 
 const LIST: &str = "\
@@ -125,23 +136,27 @@ Examples:
   rosettar list notes.rtar
   rosettar list notes.rtar '*.md' docs/
   rosettar list --streams flights.rtar
-  rosettar list --json notes.rtar | jq -r 'select(.size > 1000000) | .path'";
+  rosettar list --json notes.rtar | jq -r 'select(.size > 1000000) | .path'
+  curl -s https://example.org/notes.rtar | rosettar list -";
 
 /// `list`
 #[derive(Args, Debug)]
 pub struct List {
-    /// The archive
+    /// The archive; - for standard input
     #[arg(value_hint = ValueHint::FilePath)]
     pub archive: PathBuf,
     /// List only what matches, and what is below it
     #[arg(value_name = "GLOB")]
     pub globs: Vec<String>,
     /// List the streams of records instead
-    #[arg(long, conflicts_with_all = ["globs", "all"])]
+    #[arg(long, conflicts_with_all = ["globs", "all", "provisional"])]
     pub streams: bool,
     /// List also the members that the format itself needs, below .rosettar/
-    #[arg(long)]
+    #[arg(long, conflicts_with = "provisional")]
     pub all: bool,
+    /// When the archive comes through a pipe
+    #[command(flatten)]
+    pub provisional: FromPipe,
 }
 
 const CAT: &str = "\
@@ -154,12 +169,15 @@ Examples:
 /// `cat`
 #[derive(Args, Debug)]
 pub struct Cat {
-    /// The archive
+    /// The archive; - for standard input
     #[arg(value_hint = ValueHint::FilePath)]
     pub archive: PathBuf,
     /// The paths of files in it
     #[arg(value_name = "PATH", required = true)]
     pub paths: Vec<String>,
+    /// When the archive comes through a pipe
+    #[command(flatten)]
+    pub provisional: FromPipe,
 }
 
 const RECORDS: &str = "\
@@ -172,7 +190,7 @@ Examples:
 /// `records`
 #[derive(Args, Debug)]
 pub struct Records {
-    /// The archive
+    /// The archive; - for standard input
     #[arg(value_hint = ValueHint::FilePath)]
     pub archive: PathBuf,
     /// The stream's name
@@ -190,6 +208,9 @@ pub struct Records {
     /// Print this text in CSV for an unset field
     #[arg(long, value_name = "TEXT")]
     pub null: Option<String>,
+    /// When the archive comes through a pipe
+    #[command(flatten)]
+    pub provisional: FromPipe,
 }
 
 const SCHEMA: &str = "\
@@ -206,7 +227,7 @@ Examples:
 /// `schema`
 #[derive(Args, Debug)]
 pub struct Schema {
-    /// The archive
+    /// The archive; - for standard input
     #[arg(value_hint = ValueHint::FilePath)]
     pub archive: PathBuf,
     /// The stream whose Schema is meant
@@ -234,7 +255,7 @@ Examples:
 /// `extract`
 #[derive(Args, Debug)]
 pub struct Extract {
-    /// The archive
+    /// The archive; - for standard input
     #[arg(value_hint = ValueHint::FilePath)]
     pub archive: PathBuf,
     /// Extract only what matches, and what is below it
@@ -246,6 +267,12 @@ pub struct Extract {
     /// What becomes of symbolic links that lead out of the directory
     #[arg(long, value_name = "WHAT", default_value = "refuse")]
     pub links: Links,
+    /// Which names are accepted; whatever this says, no file ever takes the place of another
+    #[arg(long, value_name = "WHICH", default_value = "any")]
+    pub names: Names,
+    /// Leave the first N components off every path; what has no more than N is left out
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
+    pub strip_components: usize,
     /// Whether the modes of files honour the umask
     #[arg(long, value_name = "HOW", default_value = "umask")]
     pub modes: Modes,
@@ -264,12 +291,13 @@ read.
 Examples:
   rosettar verify notes.rtar
   rosettar verify --records *.rtar
-  rosettar verify --quiet notes.rtar && echo sound";
+  rosettar verify --quiet notes.rtar && echo sound
+  ssh host rosettar pack -o - notes | rosettar verify -";
 
 /// `verify`
 #[derive(Args, Debug)]
 pub struct Verify {
-    /// The archives
+    /// The archives; - for standard input
     #[arg(value_name = "ARCHIVE", required = true, value_hint = ValueHint::FilePath)]
     pub archives: Vec<PathBuf>,
     /// Decode every record by its schema, too
@@ -278,6 +306,9 @@ pub struct Verify {
     /// How many threads decode [default: the number of cores]
     #[arg(long, value_name = "N", value_parser = threads)]
     pub threads: Option<usize>,
+    /// When the archive comes through a pipe
+    #[command(flatten)]
+    pub provisional: FromPipe,
 }
 
 const COMPLETIONS: &str = "\
@@ -326,6 +357,25 @@ impl From<Links> for rosettar::io::Links {
             Links::Refuse => Self::Refuse,
             Links::Skip => Self::Skip,
             Links::Keep => Self::Keep,
+        }
+    }
+}
+
+/// Which names of entries are accepted.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum Names {
+    /// Whatever this system can hold
+    Any,
+    /// Only what Windows, macOS and Linux can all hold: no CON or a:b, and no two names in a directory that differ only
+    /// by case or by how their characters are composed
+    Portable,
+}
+
+impl From<Names> for rosettar::io::Names {
+    fn from(names: Names) -> Self {
+        match names {
+            Names::Any => Self::Any,
+            Names::Portable => Self::Portable,
         }
     }
 }

@@ -1,11 +1,12 @@
 //! Which format a file is of: the one place where a version is matched.
 
 use std::fs::File;
+use std::io::Read;
 use std::path::Path;
 
 use crate::error::{Error, Result, code};
 use crate::io::{LockedFile, ReadAt};
-use crate::read::{Archive, Head, Indexed, ReadOptions};
+use crate::read::{Archive, ArchiveStream, Head, Indexed, ReadOptions};
 use crate::v1;
 use crate::wire::prefix;
 use crate::write::{WriteOptions, Writer};
@@ -44,16 +45,28 @@ impl ReadOptions {
     /// manifest, index or seek table; `io.read`.
     pub fn open(self, source: impl ReadAt + 'static) -> Result<Archive> {
         let head = Head::read(Box::new(source))?;
-        match prefix::parse_version(&head.bytes)? {
-            (v1::MAJOR, minor) => Indexed::open(head, minor, self).map(Archive::new),
-            (major, minor) => Err(Error::new(
-                code::ENVELOPE_UNSUPPORTED_VERSION,
-                format!(
-                    "a Rosettar archive of version {major}.{minor}: this reader knows version {}; use a newer one",
-                    v1::MAJOR
-                ),
-            )
-            .with_offset(prefix::MAGIC.len() as u64)),
+        match Format::of(&head.bytes)? {
+            Format::V1 { minor } => Indexed::open(head, minor, self).map(Archive::new),
+        }
+    }
+
+    /// Begins to read an archive from a source that can only be read forward, such as a pipe. All that comes out of it is
+    /// provisional until [`ArchiveStream::confirm`] has returned.
+    ///
+    /// # Errors
+    /// `envelope.unknown-magic` for what is no archive, `envelope.truncated`, `envelope.unsupported-version`, and whatever
+    /// is wrong with the manifest; `io.read`.
+    pub fn stream<R: Read>(self, mut source: R) -> Result<ArchiveStream<R>> {
+        let mut first = Vec::new();
+        (&mut source)
+            .take(prefix::LEN as u64)
+            .read_to_end(&mut first)
+            .map_err(|error| Error::io(code::IO_READ, "reading the archive", error))?;
+        match Format::of(&first)? {
+            Format::V1 { minor } => {
+                let first = first.first_chunk().expect("the version was read from it");
+                ArchiveStream::open(source, first, minor, self)
+            }
         }
     }
 
@@ -96,5 +109,28 @@ impl WriteOptions {
         let reading = ReadOptions::new().limits(self.limits.clone()).threads(self.threads);
         let archive = reading.open(file.clone())?;
         self.continue_from(&archive).source_file(&file).create(path)
+    }
+}
+
+/// The formats that archives come in.
+enum Format {
+    /// Rosettar 1.x.
+    V1 { minor: u8 },
+}
+
+impl Format {
+    /// The format of a source that begins with `head`.
+    fn of(head: &[u8]) -> Result<Self> {
+        match prefix::parse_version(head)? {
+            (v1::MAJOR, minor) => Ok(Self::V1 { minor }),
+            (major, minor) => Err(Error::new(
+                code::ENVELOPE_UNSUPPORTED_VERSION,
+                format!(
+                    "a Rosettar archive of version {major}.{minor}: this reader knows version {}; use a newer one",
+                    v1::MAJOR
+                ),
+            )
+            .with_offset(prefix::MAGIC.len() as u64)),
+        }
     }
 }

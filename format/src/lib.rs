@@ -32,7 +32,7 @@ pub use limits::Limits;
 pub use model::{Annotation, Entry, EntryKind, Facts, Manifest, Mtime, StreamInfo, Summary, Totals, VerifyReport};
 pub use monitor::Monitor;
 pub use path::EntryPath;
-pub use read::{Archive, ReadOptions};
+pub use read::{Archive, ArchiveStream, ReadOptions};
 pub use select::Selection;
 pub use verify::VerifyOptions;
 pub use write::{Continuation, NewEntry, RecordType, StreamId, WriteOptions, Writer};

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueHint};
 
-use super::{Links, threads};
+use super::{Links, Names, threads};
 
 pub(super) const PACK: &str = "\
 Records come from .csv, .jsonl (or .ndjson) and length-delimited .binpb (or .pb) files; FILE may be preceded by csv:, \
@@ -141,6 +141,9 @@ pub struct Inputs {
     /// What becomes of symbolic links that lead out of the tree
     #[arg(long, value_name = "WHAT", default_value = "refuse", help_heading = "Selection")]
     pub links: Links,
+    /// Which names are accepted
+    #[arg(long, value_name = "WHICH", default_value = "any", help_heading = "Selection")]
+    pub names: Names,
     /// Leave out, and report, devices, FIFOs, sockets, and names that are no UTF-8 or have control characters
     #[arg(long, help_heading = "Selection")]
     pub skip_unsupported: bool,

@@ -71,6 +71,13 @@ impl RowRange {
         }
     }
 
+    /// The records meant, where that can be told without knowing how many there are.
+    pub fn from_the_front(&self) -> Option<Range<u64>> {
+        let start = u64::try_from(self.start).ok()?;
+        let end = self.end.map_or(Some(u64::MAX), |end| u64::try_from(end).ok())?;
+        Some(start..end.max(start))
+    }
+
     /// The records meant, of `total`; what is beyond them is left out.
     pub fn resolve(&self, total: u64) -> Range<u64> {
         let place = |at: i64| match u64::try_from(at) {

@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use prost_reflect::MessageDescriptor;
-use rosettar::model::Annotation;
-use rosettar::{Archive, Result, record, schema};
+use rosettar::model::{Annotation, Facts, StreamInfo};
+use rosettar::{Result, record, schema};
 use serde_json::{Value, json};
 
 use super::{Context, done, json as shapes, line};
@@ -14,20 +14,37 @@ use crate::output::table::{Align, Table, escape};
 use crate::ui::Stdout;
 
 pub(super) fn run(context: &Context, args: &Info) -> Result<u8> {
+    if args.provisional.provisional {
+        // Read to its end, it is confirmed, and nothing was printed before.
+        let confirmed = context.stream(&args.archive, context.reading())?.confirm()?;
+        let annotations = annotations(context, confirmed.facts(), |number| confirmed.descriptor_set(number));
+        return print(
+            context,
+            confirmed.facts(),
+            annotations,
+            "none: every frame is the one that the index commits to",
+        );
+    }
     let archive = context.open(&args.archive)?;
-    let annotations = annotations(context, &archive);
+    let annotations = annotations(context, archive.facts(), |number| archive.descriptor_set(number).ok());
+    // What was opened has these proven; the rest takes reading it.
+    let damage = "none in manifest, index and seek table; `rosettar verify` checks the rest";
+    print(context, archive.facts(), annotations, damage)
+}
+
+fn print(context: &Context, facts: &Facts, annotations: Vec<Value>, damage: &str) -> Result<u8> {
     let mut out = Stdout::new();
     if context.json {
-        line(&mut out, object(&archive, annotations))?;
+        line(&mut out, object(facts, annotations))?;
     } else {
-        line(&mut out, text(&archive, &annotations).trim_end())?;
+        line(&mut out, text(facts, &annotations, damage).trim_end())?;
     }
     done(&mut out)
 }
 
 /// The annotations as JSON values; `null` for one whose type no Schema defines, or that does not decode.
-fn annotations(context: &Context, archive: &Archive) -> Vec<Value> {
-    let annotations = &archive.facts().manifest.annotations;
+fn annotations<'a>(context: &Context, facts: &Facts, descriptor_set: impl Fn(u32) -> Option<&'a [u8]>) -> Vec<Value> {
+    let annotations = &facts.manifest.annotations;
     let mut decoded = vec![Value::Null; annotations.len()];
     // Those whose type was not found so far. Each type of a Schema is looked up here once, and not each annotation in each
     // Schema: there may be a million of the one and thousands of the other.
@@ -35,12 +52,11 @@ fn annotations(context: &Context, archive: &Archive) -> Vec<Value> {
     for (number, annotation) in annotations.iter().enumerate() {
         wanted.entry(annotation.type_name()).or_default().push(number);
     }
-    for number in 0..archive.facts().schemas {
+    for number in 0..facts.schemas {
         if wanted.is_empty() {
             break;
         }
-        let pool = archive.descriptor_set(number).and_then(schema::build_pool);
-        let Ok(pool) = pool else { continue };
+        let Some(Ok(pool)) = descriptor_set(number).map(schema::build_pool) else { continue };
         for descriptor in pool.all_messages().filter(|message| !message.is_map_entry()) {
             for number in wanted.remove(descriptor.full_name()).unwrap_or_default() {
                 decoded[number] = decode(context, &descriptor, &annotations[number]).unwrap_or(Value::Null);
@@ -55,8 +71,7 @@ fn decode(context: &Context, descriptor: &MessageDescriptor, annotation: &Annota
     serde_json::from_str(&record::to_json(&message, &record::JsonOptions::new()).ok()?).ok()
 }
 
-fn object(archive: &Archive, annotations: Vec<Value>) -> Value {
-    let facts = archive.facts();
+fn object(facts: &Facts, annotations: Vec<Value>) -> Value {
     let manifest = &facts.manifest;
     let annotations: Vec<_> = manifest
         .annotations
@@ -85,14 +100,12 @@ fn object(archive: &Archive, annotations: Vec<Value>) -> Value {
     })
 }
 
-fn text(archive: &Archive, annotations: &[Value]) -> String {
-    let facts = archive.facts();
+fn text(facts: &Facts, annotations: &[Value], damage: &str) -> String {
     let (manifest, totals) = (&facts.manifest, &facts.totals);
     let mut table = Table::new([Align::Left, Align::Left]);
     let mut row = |name: &str, value: String| table.row([name, &value]);
     row("format", facts.format.clone());
-    // What was opened has these proven; the rest takes reading it.
-    row("damage", "none in manifest, index and seek table; `rosettar verify` checks the rest".to_owned());
+    row("damage", damage.to_owned());
     row("producer", if manifest.producer.is_empty() { "not stated".to_owned() } else { manifest.producer.clone() });
     row("created", manifest.created.map_or("not stated".to_owned(), |time| human::utc(time.seconds)));
     row("size", exact(facts.size));
@@ -117,7 +130,7 @@ fn text(archive: &Archive, annotations: &[Value]) -> String {
     let mut text = table.to_string();
     if !facts.streams.is_empty() {
         text.push_str("\nstreams\n");
-        text.push_str(&indented(&streams(archive)));
+        text.push_str(&indented(&streams(&facts.streams)));
     }
     if !manifest.attributes.is_empty() {
         let mut table = Table::new([Align::Left, Align::Left]);
@@ -139,9 +152,9 @@ fn text(archive: &Archive, annotations: &[Value]) -> String {
 }
 
 /// The table of streams, for `list --streams` too.
-pub(super) fn streams(archive: &Archive) -> String {
+pub(super) fn streams(streams: &[StreamInfo]) -> String {
     let mut table = Table::new([Align::Left, Align::Right, Align::Right, Align::Left]);
-    for stream in archive.streams() {
+    for stream in streams {
         let records = super::counted(stream.records, "record", "records");
         table.row([stream.name(), &records, &human::bytes(stream.size), stream.type_name()]);
     }

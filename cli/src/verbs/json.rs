@@ -12,7 +12,17 @@ pub(super) fn time(time: Mtime) -> Value {
 
 /// An entry, as `list` prints it.
 pub(super) fn entry(entry: &Entry) -> Value {
+    any_entry(entry, false)
+}
+
+/// An entry that nothing has confirmed yet.
+pub(super) fn provisional(entry: &Entry) -> Value {
+    any_entry(entry, true)
+}
+
+fn any_entry(entry: &Entry, provisional: bool) -> Value {
     json!({
+        "provisional": provisional,
         "path": entry.path.as_str(),
         "kind": entry.kind.as_str(),
         "mode": format!("{:04o}", entry.mode),

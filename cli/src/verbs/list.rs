@@ -3,13 +3,16 @@
 use rosettar::model::{Entry, EntryKind};
 use rosettar::{Result, Selection};
 
-use super::{Context, bytes, done, info, json, line};
+use super::{Context, bytes, done, info, json, line, provisional};
 use crate::args::List;
 use crate::output::human::{self, EntryType};
 use crate::output::table::escape;
 use crate::ui::Stdout;
 
 pub(super) fn run(context: &Context, args: &List) -> Result<u8> {
+    if args.provisional.provisional {
+        return provisional::list(context, args);
+    }
     let mut selection = Selection::new(&args.globs)?;
     let archive = context.open(&args.archive)?;
     let mut out = Stdout::new();
@@ -17,7 +20,7 @@ pub(super) fn run(context: &Context, args: &List) -> Result<u8> {
         if context.json {
             archive.streams().iter().try_for_each(|stream| line(&mut out, json::stream(stream)))?;
         } else {
-            bytes(&mut out, info::streams(&archive).as_bytes())?;
+            bytes(&mut out, info::streams(archive.streams()).as_bytes())?;
         }
         return done(&mut out);
     }
@@ -42,7 +45,8 @@ pub(super) fn run(context: &Context, args: &List) -> Result<u8> {
     Ok(crate::ui::exit::DONE)
 }
 
-fn text(entry: &Entry, width: usize) -> String {
+/// An entry as people read it, its size in `width` columns.
+pub(super) fn text(entry: &Entry, width: usize) -> String {
     let kind = match entry.kind {
         EntryKind::Directory => EntryType::Directory,
         EntryKind::Symlink => EntryType::Link,

@@ -5,11 +5,13 @@ mod cat;
 mod completions;
 mod extract;
 mod info;
+mod input;
 mod json;
 mod list;
 mod making;
 mod man;
 mod pack;
+mod provisional;
 mod records;
 mod remove;
 mod schema;
@@ -19,11 +21,12 @@ use std::cell::Cell;
 use std::fmt::Display;
 use std::io::Write;
 use std::path::Path;
+use std::rc::Rc;
 use std::time::Duration;
 
 use rosettar::error::code;
 use rosettar::io::LockedFile;
-use rosettar::{Archive, Error, Limits, Monitor, ReadOptions, Result};
+use rosettar::{Error, Limits, Monitor, ReadOptions, Result};
 
 use crate::args::{Cli, Global, Verb};
 use crate::output::table::escape;
@@ -36,8 +39,9 @@ const PATIENCE: Duration = Duration::from_secs(1);
 pub(crate) fn run(cli: Cli) -> u8 {
     let json = cli.global.json;
     // Which of both a verb does when it fails, where it does both, it says itself.
-    let role = Cell::new(if matches!(cli.verb, Verb::Pack(_) | Verb::Append(_)) { Role::Makes } else { Role::Reads });
-    let outcome = Context::new(cli.global, &role).and_then(|context| {
+    let makes = matches!(cli.verb, Verb::Pack(_) | Verb::Append(_));
+    let role = Rc::new(Cell::new(if makes { Role::Makes } else { Role::Reads }));
+    let outcome = Context::new(cli.global, Rc::clone(&role)).and_then(|context| {
         let outcome = match cli.verb {
             Verb::Pack(args) => pack::run(&context, &args),
             Verb::Append(args) => append::run(&context, &args),
@@ -62,17 +66,17 @@ pub(crate) fn run(cli: Cli) -> u8 {
 }
 
 /// What every verb is told.
-struct Context<'r> {
+struct Context {
     json: bool,
     quiet: bool,
     limits: Limits,
     interrupt: Interrupt,
     /// What the verb is doing with archives.
-    role: &'r Cell<Role>,
+    role: Rc<Cell<Role>>,
 }
 
-impl<'r> Context<'r> {
-    fn new(global: Global, role: &'r Cell<Role>) -> Result<Self> {
+impl Context {
+    fn new(global: Global, role: Rc<Cell<Role>>) -> Result<Self> {
         let mut limits = Limits::default();
         for limit in &global.limits {
             let (name, value) = limit.split_once('=').ok_or_else(|| {
@@ -86,19 +90,6 @@ impl<'r> Context<'r> {
     /// How to read archives.
     fn reading(&self) -> ReadOptions {
         ReadOptions::new().limits(self.limits.clone())
-    }
-
-    fn open(&self, path: &Path) -> Result<Archive> {
-        self.open_with(path, self.reading())
-    }
-
-    fn open_with(&self, path: &Path, options: ReadOptions) -> Result<Archive> {
-        if path.as_os_str() == "-" {
-            let message =
-                "an archive cannot be read from standard input: save it to a file first, or name the file `./-`";
-            return Err(Error::new(code::USAGE_OPTION, message));
-        }
-        options.open_path(path)
     }
 
     /// Opens the archive at `path`, which is to be replaced by one made from it, once nobody else does the same.

@@ -108,7 +108,7 @@ fn write_files(context: &Context, archive: &Archive, numbers: &[u32], directory:
         Ok(())
     };
     match fill() {
-        Ok(()) => staging.publish()?,
+        Ok(()) => drop(staging.publish()?),
         Err(error) => return Err(staging.discard_after(error)),
     }
     Ok(files.into_iter().map(|(path, _)| path.to_string()).collect())

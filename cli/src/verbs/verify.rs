@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use rosettar::model::VerifyReport;
-use rosettar::{Archive, Error, ErrorKind, Monitor, Result, VerifyOptions};
+use rosettar::model::{Facts, VerifyReport};
+use rosettar::{Error, ErrorKind, Monitor, Result, VerifyOptions};
 use serde_json::{Value, json};
 
 use super::{Context, counted, json as shapes, line};
@@ -19,9 +19,9 @@ pub(super) fn run(context: &Context, args: &Verify) -> Result<u8> {
         let outcome = verify(context, args, path);
         context.interrupt.check()?;
         match outcome {
-            Ok((archive, report)) => {
+            Ok((facts, report)) => {
                 unsound |= !report.is_sound();
-                print(context, &mut out, path, Some(&archive), &report.problems, &report)?;
+                print(context, &mut out, path, Some(&facts), &report.problems, &report)?;
             }
             Err(error) if matches!(error.kind(), ErrorKind::Io | ErrorKind::Usage) => {
                 unread = true;
@@ -47,28 +47,34 @@ fn flush(out: &mut Stdout) -> Result<()> {
     super::done(out).map(drop)
 }
 
-fn verify(context: &Context, args: &Verify, path: &Path) -> Result<(Archive, VerifyReport)> {
+fn verify(context: &Context, args: &Verify, path: &Path) -> Result<(Facts, VerifyReport)> {
     let monitor = Monitor::new();
     let mut reading = context.reading().monitor(monitor.clone());
     if let Some(threads) = args.threads {
         reading = reading.threads(threads);
     }
+    let options = VerifyOptions::new().records(args.records);
+    if args.provisional.provisional {
+        let _watch = context.watch("verifying", &monitor);
+        let (confirmed, report) = context.stream(path, reading)?.verify(&options)?;
+        return Ok((confirmed.facts().clone(), report));
+    }
     let archive = context.open_with(path, reading)?;
     let _watch = context.watch("verifying", &monitor);
-    let report = archive.verify(&VerifyOptions::new().records(args.records))?;
-    Ok((archive, report))
+    let report = archive.verify(&options)?;
+    Ok((archive.facts().clone(), report))
 }
 
 fn print(
     context: &Context,
     out: &mut Stdout,
     path: &Path,
-    archive: Option<&Archive>,
+    facts: Option<&Facts>,
     problems: &[Error],
     report: &VerifyReport,
 ) -> Result<()> {
     if context.json {
-        return line(out, object(path, archive, problems, report));
+        return line(out, object(path, facts, problems, report));
     }
     if context.quiet && problems.is_empty() {
         return Ok(());
@@ -102,14 +108,14 @@ fn print(
     Ok(())
 }
 
-fn object(path: &Path, archive: Option<&Archive>, problems: &[Error], report: &VerifyReport) -> Value {
+fn object(path: &Path, facts: Option<&Facts>, problems: &[Error], report: &VerifyReport) -> Value {
     let problems: Vec<Value> = problems.iter().map(ui::error_value).collect();
     json!({
         "archive": path.to_string_lossy(),
-        "format": archive.map(|archive| archive.facts().format.clone()),
+        "format": facts.map(|facts| facts.format.clone()),
         "sound": problems.is_empty(),
-        "root_digest": archive.map(|archive| shapes::digest(&archive.facts().root_digest)),
-        "content_digest": archive.map(|archive| shapes::digest(&archive.facts().content_digest)),
+        "root_digest": facts.map(|facts| shapes::digest(&facts.root_digest)),
+        "content_digest": facts.map(|facts| shapes::digest(&facts.content_digest)),
         "problems": problems,
         "damaged": report.damaged,
         "proven": report.proven,

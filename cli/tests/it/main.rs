@@ -8,6 +8,8 @@ mod hostile;
 mod interrupt;
 mod json;
 mod pack;
+#[cfg(unix)]
+mod pipe;
 mod reading;
 mod records;
 mod support;

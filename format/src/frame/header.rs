@@ -3,9 +3,12 @@
 use super::MAX_DECODED;
 use crate::error::{Error, Result, code};
 
-const MAGIC: [u8; 4] = [0x28, 0xB5, 0x2F, 0xFD];
-const BLOCK_HEAD_LEN: usize = 3;
-const CHECKSUM_LEN: usize = 4;
+/// The magic number of a zstd frame, as stored.
+pub const MAGIC: [u8; 4] = [0x28, 0xB5, 0x2F, 0xFD];
+/// The length of a block's head.
+pub const BLOCK_HEAD_LEN: usize = 3;
+/// The length of the checksum that ends a frame.
+pub const CHECKSUM_LEN: usize = 4;
 /// The greatest size of a block, as RFC 8878 bounds it.
 const MAX_BLOCK: usize = 128 << 10;
 
@@ -43,12 +46,11 @@ pub fn parse_header(frame: &[u8]) -> Result<FrameHeader> {
         return fault("a zstd frame without a content checksum: expected one".into());
     }
     let single_segment = descriptor & 0b10_0000 != 0;
-    let size_len = match descriptor >> 6 {
-        0 if single_segment => 1,
-        0 => return fault("a zstd frame that does not state its content size: expected it to".into()),
-        flag => 1 << flag,
-    };
     let window_len = usize::from(!single_segment);
+    let size_len = header_len(descriptor) - MAGIC.len() - 1 - window_len;
+    if size_len == 0 {
+        return fault("a zstd frame that does not state its content size: expected it to".into());
+    }
     let Some(size_field) = rest.get(window_len..window_len + size_len) else {
         return fault("a zstd frame ends within its header".into());
     };
@@ -62,12 +64,48 @@ pub fn parse_header(frame: &[u8]) -> Result<FrameHeader> {
         }
     }
     match u32::try_from(size) {
-        Ok(content_size @ 1..=MAX_DECODED) => Ok(FrameHeader { len: 5 + window_len + size_len, content_size }),
+        Ok(content_size @ 1..=MAX_DECODED) => Ok(FrameHeader { len: header_len(descriptor), content_size }),
         _ => Err(Error::new(
             code::FRAME_SIZE,
             format!("a zstd frame with a content of {size} bytes: expected 1 to {MAX_DECODED}"),
         )),
     }
+}
+
+/// The length of a frame's header, which its fifth byte tells; the header may still be one that no payload frame may have.
+pub fn header_len(descriptor: u8) -> usize {
+    let single_segment = descriptor & 0b10_0000 != 0;
+    let size_len = match descriptor >> 6 {
+        0 => usize::from(single_segment),
+        flag => 1 << flag,
+    };
+    MAGIC.len() + 1 + usize::from(!single_segment) + size_len
+}
+
+/// One block of a frame, as its three bytes of head say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Block {
+    /// Whether it is the frame's last, which the checksum follows.
+    pub last: bool,
+    /// How many bytes it stores after its head.
+    pub stored: usize,
+}
+
+/// Reads the head of a block.
+///
+/// # Errors
+/// `frame.decode` where a block cannot be what its head says.
+pub fn parse_block(head: [u8; BLOCK_HEAD_LEN]) -> Result<Block> {
+    let head = u32::from_le_bytes([head[0], head[1], head[2], 0]);
+    let (last, kind, size) = (head & 1 == 1, head >> 1 & 0b11, (head >> 3) as usize);
+    if kind == 3 || size > MAX_BLOCK {
+        return Err(Error::new(
+            code::FRAME_DECODE,
+            format!("a zstd block of type {kind} and {size} bytes: expected type 0 to 2 and at most {MAX_BLOCK}"),
+        ));
+    }
+    // A block of type 1 stores one byte, which it repeats.
+    Ok(Block { last, stored: if kind == 1 { 1 } else { size } })
 }
 
 /// The stored length of the frame that begins `bytes`, found by walking over its blocks without decoding them; `None`
@@ -78,20 +116,12 @@ pub fn parse_header(frame: &[u8]) -> Result<FrameHeader> {
 pub fn frame_len(bytes: &[u8]) -> Result<Option<usize>> {
     let mut at = parse_header(bytes)?.len;
     loop {
-        let Some(head) = bytes.get(at..at + BLOCK_HEAD_LEN) else {
+        let Some(head) = bytes.get(at..).and_then(|rest| rest.first_chunk()) else {
             return Ok(None);
         };
-        let head = u32::from_le_bytes([head[0], head[1], head[2], 0]);
-        let (last, kind, size) = (head & 1 == 1, head >> 1 & 0b11, (head >> 3) as usize);
-        if kind == 3 || size > MAX_BLOCK {
-            return Err(Error::new(
-                code::FRAME_DECODE,
-                format!("a zstd block of type {kind} and {size} bytes: expected type 0 to 2 and at most {MAX_BLOCK}"),
-            ));
-        }
-        // A block of type 1 stores one byte, which it repeats.
-        at += BLOCK_HEAD_LEN + if kind == 1 { 1 } else { size };
-        if last {
+        let block = parse_block(*head)?;
+        at += BLOCK_HEAD_LEN + block.stored;
+        if block.last {
             let end = at + CHECKSUM_LEN;
             return Ok((end <= bytes.len()).then_some(end));
         }

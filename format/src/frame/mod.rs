@@ -5,7 +5,7 @@ mod codec;
 mod header;
 
 pub use codec::{Decoder, Encoder};
-pub use header::{frame_len, parse_header};
+pub use header::{BLOCK_HEAD_LEN, CHECKSUM_LEN, MAGIC, frame_len, header_len, parse_block, parse_header};
 
 /// The greatest decoded size of a frame, and the greatest window: 8 MiB.
 pub const MAX_DECODED: u32 = 8 << 20;

@@ -6,6 +6,7 @@
 //! names Windows cannot hold.
 
 pub mod atomic;
+pub(crate) mod collisions;
 pub(crate) mod dir;
 pub mod locked;
 pub mod names;
@@ -16,7 +17,8 @@ pub mod staging;
 
 pub use atomic::AtomicFile;
 pub use locked::LockedFile;
+pub use names::Names;
 pub use sandbox::{Links, Modes, Sandbox, SandboxFile};
 pub use source::ReadAt;
 pub use spool::{Spool, Spooled};
-pub use staging::{Staging, StagingOptions};
+pub use staging::{Overwrite, Published, Staging, StagingOptions};

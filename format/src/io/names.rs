@@ -1,5 +1,18 @@
 //! Names that Windows cannot hold.
 
+/// Which names of entries are accepted, when packing and when extracting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Names {
+    /// All that this system can hold.
+    #[default]
+    Any,
+    /// Only those that Windows, macOS and Linux can hold side by side: none that is [`unportable`], and of those in one
+    /// directory no two that are equal once case is folded and characters are composed (Unicode's canonical caseless
+    /// matching, which is what NFC and full case folding come to).
+    Portable,
+}
+
 /// Why Windows cannot hold a file called `name`, one component of a path; `None` where it can.
 ///
 /// The reason completes a sentence such as "the name `aux.txt` …". Elsewhere such names are plain ones: packing warns

@@ -108,7 +108,7 @@ impl Sandbox {
         let (parent, name) = self.parent_of(path)?;
         let made = parent.create_symlink(OsStr::new(target), name);
         made.map_err(|error| refused("create the symbolic link", &parent, name, path, error))?;
-        parent.set_link_mtime(name, mtime).map_err(|error| failed("set the time of", path.as_str(), error))
+        parent.set_mtime_of(name, mtime).map_err(|error| failed("set the time of", path.as_str(), error))
     }
 
     /// Gives the directory `path` its mode and time. To be called when nothing more is made in any directory, and for
@@ -124,6 +124,15 @@ impl Sandbox {
             dir.set_mtime(mtime)
         };
         finish().map_err(|error| failed("set the mode and time of", path.as_str(), error))
+    }
+
+    /// Sets the time of the file, directory or link at `path`, itself, which was made here.
+    ///
+    /// # Errors
+    /// `io.file`.
+    pub fn set_mtime(&self, path: &EntryPath, mtime: (i64, u32)) -> Result<()> {
+        let (parent, name) = self.parent_of(path)?;
+        parent.set_mtime_of(name, mtime).map_err(|error| failed("set the time of", path.as_str(), error))
     }
 
     /// The directory above `path`, made where it is missing, and the name in it.
@@ -386,6 +395,10 @@ mod tests {
                 assert_eq!((metadata.mtime(), metadata.mtime_nsec()), (mtime.0, i64::from(mtime.1)), "{name}");
             }
         }
+        sandbox.set_mtime(&path("a"), (5, 6)).unwrap();
+        sandbox.set_mtime(&path("a.link"), (7, 8)).unwrap();
+        assert_eq!(fs::symlink_metadata(root.join("a")).unwrap().mtime(), 5);
+        assert_eq!(fs::symlink_metadata(root.join("a.link")).unwrap().mtime_nsec(), 8);
         // Out of any file system's range: brought into range by the kernel or refused by it, but never a panic.
         for seconds in [i64::MIN, i64::MAX] {
             let name = path(&format!("far{seconds}"));

@@ -81,6 +81,12 @@ impl EntryPath {
         &self.0
     }
 
+    /// What is left of the path without its first `count` components; `None` where that is nothing.
+    pub(crate) fn without_leading(&self, count: usize) -> Option<Self> {
+        let rest = self.0.splitn(count.checked_add(1)?, '/').nth(count)?;
+        Some(Self(rest.to_owned()))
+    }
+
     /// The components, from the first down.
     pub fn components(&self) -> std::str::Split<'_, char> {
         self.0.split('/')
@@ -205,6 +211,14 @@ mod tests {
         assert_eq!(EntryPath::new("x".repeat(256)).unwrap_err().code(), "limit.component-bytes");
         assert_eq!(EntryPath::new(vec!["x"; 65].join("/")).unwrap_err().code(), "limit.path-depth");
         assert_eq!(EntryPath::new("x/".repeat(2048) + "y").unwrap_err().code(), "limit.path-bytes");
+    }
+
+    #[test]
+    fn leading_components_are_left_off() {
+        let path = EntryPath::new("a/b/c").unwrap();
+        let rest = |count| path.without_leading(count).map(String::from);
+        assert_eq!([rest(0), rest(1), rest(2)].map(Option::unwrap), ["a/b/c", "b/c", "c"]);
+        assert_eq!((rest(3), rest(4), rest(usize::MAX)), (None, None, None));
     }
 
     #[test]

@@ -11,10 +11,11 @@ use crate::digest::Digest;
 use crate::error::{Error, Result, code};
 use crate::frame::{self, Decoder};
 use crate::io::ReadAt;
-use crate::model::Facts;
+use crate::limits::Limits;
+use crate::model::{Facts, Manifest};
 use crate::schema;
 use crate::tar;
-use crate::v1::{self, Index, ManifestBody, Page, Placed, SchemaBody};
+use crate::v1::{self, Index, ManifestBody, Page, PagePlace, Placed, SchemaBody};
 use crate::wire::{prefix, section, seek_table};
 
 /// How much is read from the beginning, and from the end, when an archive is opened.
@@ -95,8 +96,8 @@ impl Indexed {
         }
         let manifest =
             ManifestBody::decode(body, limits, &options.features).map_err(|e| e.with_offset(place.offset))?;
-        let facts = facts(size, minor, &index, &manifest)?;
-        check_schemas(&index, &manifest)?;
+        let facts = merged_facts(size, minor, &index, &manifest.facts)?;
+        check_manifest(&index, &manifest.schemas)?;
         let mut schemas: Vec<OnceLock<SchemaBody>> = manifest.schemas.into_iter().map(OnceLock::from).collect();
         schemas.resize_with(index.schema_count as usize, OnceLock::new);
         let pools = schemas.iter().map(|_| OnceLock::new()).collect();
@@ -146,7 +147,12 @@ impl Indexed {
     /// What payload frame `number` decodes to.
     pub(crate) fn decode_chunk(&self, number: usize) -> Result<Vec<u8>> {
         let frame = self.payload_frame(number, Vec::new())?;
-        self.decode(&frame, self.index.frames[number].offset)
+        let offset = self.index.frames[number].offset;
+        self.with_decoder(|decoder| {
+            let mut chunk = Vec::new();
+            decoder.decode(&frame, &mut chunk).map_err(|e| e.with_offset(offset))?;
+            Ok(chunk)
+        })
     }
 
     /// As [`decode_chunk`](Self::decode_chunk), kept for whoever asks next.
@@ -162,20 +168,9 @@ impl Indexed {
     /// As [`page`](Self::page), without keeping it.
     pub(crate) fn decode_page(&self, number: usize) -> Result<Page> {
         let place = &self.index.pages[number];
-        let offset = self.index.frames[place.frame].offset;
         let frame = self.frame(place.frame)?;
-        let body = section::open(&frame, section::ENTR, offset)?;
-        let body_at = offset + section::HEAD_LEN as u64;
-        let declared = frame::parse_header(body).map_err(|e| e.with_offset(body_at))?.content_size;
-        if declared != place.decoded_size {
-            return Err(Error::new(
-                code::INDEX_PAGES,
-                format!("a page decodes to {declared} bytes: expected {}, as the index says", place.decoded_size),
-            )
-            .with_offset(body_at));
-        }
-        let bytes = self.decode(body, body_at)?;
-        Page::decode(&bytes, place, &self.options.limits).map_err(|e| e.with_offset(offset))
+        let offset = self.index.frames[place.frame].offset;
+        self.with_decoder(|decoder| open_page(&frame, offset, place, decoder, &self.options.limits))
     }
 
     /// Schema `number`, read from its section if it was declared late.
@@ -243,15 +238,15 @@ impl Indexed {
         Ok(())
     }
 
-    fn decode(&self, frame: &[u8], offset: u64) -> Result<Vec<u8>> {
+    /// Runs `work` with a decoder, of which no more are made than work at the same time.
+    fn with_decoder<T>(&self, work: impl FnOnce(&mut Decoder) -> Result<T>) -> Result<T> {
         let kept = self.decoders.lock().ok().and_then(|mut decoders| decoders.pop());
         let mut decoder = kept.map_or_else(Decoder::new, Ok)?;
-        let mut chunk = Vec::new();
-        let decoded = decoder.decode(frame, &mut chunk).map_err(|e| e.with_offset(offset));
+        let done = work(&mut decoder);
         if let Ok(mut decoders) = self.decoders.lock() {
             decoders.push(decoder);
         }
-        decoded.map(|()| chunk)
+        done
     }
 
     fn read_late_schema(&self, number: u32) -> Result<SchemaBody> {
@@ -269,6 +264,29 @@ impl Indexed {
         }
         Ok(schema)
     }
+}
+
+/// The page in `frame`, a section that stands at `offset`, held against what the index says of it.
+pub(super) fn open_page(
+    frame: &[u8],
+    offset: u64,
+    place: &PagePlace,
+    decoder: &mut Decoder,
+    limits: &Limits,
+) -> Result<Page> {
+    let body = section::open(frame, section::ENTR, offset)?;
+    let body_at = offset + section::HEAD_LEN as u64;
+    let declared = frame::parse_header(body).map_err(|e| e.with_offset(body_at))?.content_size;
+    if declared != place.decoded_size {
+        return Err(Error::new(
+            code::INDEX_PAGES,
+            format!("a page decodes to {declared} bytes: expected {}, as the index says", place.decoded_size),
+        )
+        .with_offset(body_at));
+    }
+    let mut bytes = Vec::new();
+    decoder.decode(body, &mut bytes).map_err(|e| e.with_offset(body_at))?;
+    Page::decode(&bytes, place, limits).map_err(|e| e.with_offset(offset))
 }
 
 /// Reads index and seek table from the end of a source.
@@ -329,8 +347,9 @@ fn read_tail(source: &dyn ReadAt, size: u64, options: &ReadOptions) -> Result<(I
     Ok((index, table))
 }
 
-fn facts(size: u64, minor: u8, index: &Index, manifest: &ManifestBody) -> Result<Facts> {
-    let mut merged = manifest.facts.clone();
+/// What manifest and index say together.
+pub(super) fn merged_facts(size: u64, minor: u8, index: &Index, manifest: &Manifest) -> Result<Facts> {
+    let mut merged = manifest.clone();
     if let Some(feature) = index.late_features.iter().find(|feature| merged.required_features.contains(feature)) {
         let message = format!("the feature {feature:?} is required by manifest and index: expected it once");
         return Err(Error::new(code::MANIFEST_FEATURES, message));
@@ -357,18 +376,19 @@ fn facts(size: u64, minor: u8, index: &Index, manifest: &ManifestBody) -> Result
     })
 }
 
-fn check_schemas(index: &Index, manifest: &ManifestBody) -> Result<()> {
-    if manifest.schemas.len() as u64 != u64::from(index.first_late_schema()) {
+/// Holds the Schemas of the manifest against the index.
+pub(super) fn check_manifest(index: &Index, schemas: &[SchemaBody]) -> Result<()> {
+    if schemas.len() as u64 != u64::from(index.first_late_schema()) {
         return Err(Error::new(
             code::INDEX_STREAMS,
             format!(
                 "the manifest has {} Schemas: expected {}, as the index says",
-                manifest.schemas.len(),
+                schemas.len(),
                 index.first_late_schema()
             ),
         ));
     }
-    let declared = manifest.schemas.iter().flat_map(|schema| &schema.streams);
+    let declared = schemas.iter().flat_map(|schema| &schema.streams);
     let first_late = index.first_late_schema();
     let repeated = index.streams.iter().map(|stream| &stream.declaration).filter(|stream| stream.schema < first_late);
     if !declared.eq(repeated) {
@@ -378,7 +398,7 @@ fn check_schemas(index: &Index, manifest: &ManifestBody) -> Result<()> {
 }
 
 /// Checks the size of the manifest and of all late Schemas together.
-fn check_manifest_bytes(index: &Index, limit: u64) -> Result<()> {
+pub(super) fn check_manifest_bytes(index: &Index, limit: u64) -> Result<()> {
     let manifest = index.frames[v1::OPENING_FRAMES - 1];
     let late = index.late_schema_frames.iter().map(|frame| index.frames[*frame as usize]);
     let bytes = late.chain([manifest]).map(|frame| u64::from(frame.stored) - section::HEAD_LEN as u64).sum::<u64>();

@@ -1,4 +1,5 @@
-//! Reading archives whose source can be read at any offset (FORMAT.md, "Indexed").
+//! Reading archives: those whose source can be read at any offset (FORMAT.md, "Indexed"), and in `streamed` those that
+//! arrive through a pipe (FORMAT.md, "Streamed").
 
 mod archive;
 mod cache;
@@ -8,6 +9,7 @@ mod entries;
 mod indexed;
 mod options;
 mod records;
+mod streamed;
 
 pub use archive::Archive;
 pub use content::EntryReader;
@@ -16,3 +18,4 @@ pub use entries::Entries;
 pub(crate) use indexed::{Head, Indexed};
 pub use options::ReadOptions;
 pub use records::{Messages, Records, Stream};
+pub use streamed::{ArchiveStream, Confirmed, Provisional, ProvisionalBatch, ProvisionalEntry};

@@ -17,7 +17,8 @@ type PathId = [u8; 16];
 
 /// Checks an entry table as its entries go by, in order.
 pub(crate) struct TableCheck {
-    paths: PathCheck,
+    /// `None` where the paths were checked before.
+    paths: Option<PathCheck>,
     streams: Vec<StreamState>,
     /// The number of the stream of each name.
     stream_numbers: HashMap<String, usize>,
@@ -45,7 +46,7 @@ impl TableCheck {
         let streams = index.streams.iter().map(|stream| StreamState::new(&stream.declaration)).collect();
         let names = index.streams.iter().map(|stream| stream.name().to_owned());
         Self {
-            paths: PathCheck::default(),
+            paths: Some(PathCheck::default()),
             stream_numbers: names.zip(0..).collect(),
             streams,
             schemas,
@@ -56,13 +57,20 @@ impl TableCheck {
         }
     }
 
+    /// As [`new`](Self::new), for a table whose paths are known to form a tree.
+    pub(crate) fn of_known_paths(index: &Index, schemas: Vec<Option<Digest>>) -> Self {
+        Self { paths: None, ..Self::new(index, schemas) }
+    }
+
     /// Takes in the next entry, which is number `number` of the table.
     ///
     /// # Errors
     /// `path.duplicate`, `path.parent`, `entries.reserved`, `section.misplaced`.
     pub(crate) fn entry(&mut self, number: u64, placed: &Placed) -> Result<()> {
         let entry = &placed.entry;
-        self.paths.entry(entry)?;
+        if let Some(paths) = &mut self.paths {
+            paths.entry(entry)?;
+        }
         let path = entry.path.as_str();
         if number < u64::from(self.late_from) && entry.kind != EntryKind::Schema {
             return Err(reserved(path, format!("expected the descriptor set of Schema {number} to open the tar")));

@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 use globset::GlobSet;
 
 use crate::error::{Error, Result, code};
+use crate::io::Names;
+use crate::io::collisions::Collisions;
 use crate::io::dir::{Dir, Kind, Stat};
 use crate::io::names::unportable;
 use crate::io::sandbox::Links;
@@ -45,6 +47,7 @@ pub struct WalkOptions {
     exclude: Vec<String>,
     links: Links,
     unsupported: Unsupported,
+    names: Names,
     limits: Limits,
     outputs: Vec<PathBuf>,
     /// Device and inode of files that are left out.
@@ -84,6 +87,13 @@ impl WalkOptions {
     #[must_use]
     pub fn unsupported(mut self, unsupported: Unsupported) -> Self {
         self.unsupported = unsupported;
+        self
+    }
+
+    /// Which names are accepted; [any](Names::Any) unless set.
+    #[must_use]
+    pub fn names(mut self, names: Names) -> Self {
+        self.names = names;
         self
     }
 
@@ -182,7 +192,8 @@ pub struct Tree {
 /// - `io.file`, `io.read`: the root, something below it, cannot be opened or listed.
 /// - `usage.input`: the root is no directory, a name or link target is no text or has control characters, or a name at
 ///   the top is `.rosettar`, which is reserved.
-/// - `policy.file-type`: a device, FIFO or socket. `policy.link`: a link that is not inside.
+/// - `policy.file-type`: a device, FIFO or socket. `policy.link`: a link that is not inside. `policy.name`: a name that
+///   is not [portable](Names::Portable), where the options ask for such names.
 /// - `limit.path-bytes`, `limit.component-bytes`, `limit.path-depth`, `limit.entries`.
 /// - `io.source-changed`: something vanished or became something else during the walk.
 pub fn walk(root: impl AsRef<Path>, options: &WalkOptions) -> Result<Tree> {
@@ -423,6 +434,12 @@ impl<'a> Walker<'a> {
         // directory `a` and `a/b`, then `a/b` would change the time, or could not be made in a read-only directory.
         tree.items.sort_unstable_by(|a, b| a.member_name().cmp(b.member_name()));
         tree.notes.sort_by(|a, b| a.path.cmp(&b.path));
+        if self.options.names == Names::Portable {
+            let mut collisions = Collisions::new(self.options.names);
+            for item in &tree.items {
+                collisions.add(&item.path, item.path.as_str(), item.kind == TreeKind::Directory)?;
+            }
+        }
         Ok(tree)
     }
 }

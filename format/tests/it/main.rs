@@ -16,6 +16,7 @@ mod outside;
 mod property;
 mod slow;
 mod splice;
+mod streamed;
 mod support;
 #[cfg(unix)]
 mod trees;

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::support;
 
-fn vectors() -> Vec<PathBuf> {
+pub fn vectors() -> Vec<PathBuf> {
     let folder = support::project().join("conformance/vectors");
     let files = std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().path());
     let mut found: Vec<PathBuf> = files.filter(|path| path.extension().is_some_and(|ext| ext == "rtar")).collect();

@@ -155,7 +155,8 @@ fn walk(context: &Context, args: &args::Inputs, own: &[&Path]) -> Result<Tree> {
     if args.paths.is_empty() {
         return Ok(Tree::default());
     }
-    let mut options = WalkOptions::new().links(args.links.into()).limits(context.limits.clone());
+    let mut options =
+        WalkOptions::new().links(args.links.into()).names(args.names.into()).limits(context.limits.clone());
     if args.skip_unsupported {
         options = options.unsupported(Unsupported::Skip);
     }

@@ -86,9 +86,13 @@ impl Dir {
         }
     }
 
-    /// The standard library cannot set the time of a link itself; it keeps the time of its making.
-    pub(crate) fn set_link_mtime(&self, _name: &OsStr, _mtime: Time) -> io::Result<()> {
-        Ok(())
+    /// Sets the time of the file `name`. The standard library cannot set that of a link itself or of a directory; they
+    /// keep the time of their making.
+    pub(crate) fn set_mtime_of(&self, name: &OsStr, mtime: Time) -> io::Result<()> {
+        match self.stat(name)?.kind {
+            Kind::File => set_file_mtime(&OpenOptions::new().write(true).open(self.0.join(name))?, mtime),
+            _ => Ok(()),
+        }
     }
 
     /// The target of the symbolic link `name`, with `/` between components.

@@ -106,8 +106,8 @@ impl Dir {
         Ok(retry(|| fs::symlinkat(target, &self.0, name))?)
     }
 
-    /// Sets the time of the symbolic link `name` itself.
-    pub(crate) fn set_link_mtime(&self, name: &OsStr, mtime: Time) -> io::Result<()> {
+    /// Sets the time of what stands under `name`, itself: a symbolic link is not followed.
+    pub(crate) fn set_mtime_of(&self, name: &OsStr, mtime: Time) -> io::Result<()> {
         Ok(fs::utimensat(&self.0, name, &timestamps(mtime)?, AtFlags::SYMLINK_NOFOLLOW)?)
     }
 

@@ -1,5 +1,6 @@
 use super::*;
 use crate::path::EntryPath;
+use std::io::Write as _;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
 
 fn begin(target: &Path) -> Result<Staging> {
@@ -245,4 +246,194 @@ fn a_failed_removal_is_reported_beside_its_cause() {
     assert_eq!((error.code(), error.entry()), ("entry.digest", Some("e")));
     assert!(error.message().contains("expected another digest"), "{error}");
     assert!(error.message().contains(shown.to_str().unwrap()), "{error}");
+}
+
+fn begin_merge(target: &Path, overwrite: Overwrite) -> Result<Staging> {
+    Staging::new(target, StagingOptions::new().merge(overwrite))
+}
+
+fn merge(target: &Path, overwrite: Overwrite, files: &[(&str, &str)]) -> Result<Published> {
+    let staging = begin_merge(target, overwrite).unwrap();
+    fill(&staging, files);
+    staging.publish()
+}
+
+/// What a merge killed after its first `moved` moves leaves in `target`.
+fn crash_merge(target: &Path, files: &[(&str, &str)], moved: usize) {
+    let mut staging = begin_merge(target, Overwrite::Always).unwrap();
+    fill(&staging, files);
+    let finished = staging.sandbox().unwrap().finish_dir(&EntryPath::new("new").unwrap(), 0o555, (7, 0));
+    assert!(finished.is_ok() || !files.iter().any(|(path, _)| path.starts_with("new/")));
+    staging.live = false;
+    let dir = staging.directory().unwrap();
+    let Place::Inside { target: into, remains, .. } = &staging.place else { panic!("the target exists") };
+    let tree = dir.child(OsStr::new(TREE)).unwrap();
+    let mut merge = Merge::plan(target, &tree, into, Overwrite::Always, &remains.moved).unwrap();
+    merge.write_down(&dir, into, true).unwrap();
+    merge.cut(moved);
+    assert!(merge.run(&tree, into).is_ok());
+}
+
+/// A target with `d/both` (old, of time 0), `d/mine` and `top`.
+fn full(temp: &tempfile::TempDir) -> PathBuf {
+    let target = temp.path().join("out");
+    fs::create_dir_all(target.join("d")).unwrap();
+    for name in ["d/both", "d/mine", "top"] {
+        fs::write(target.join(name), "old").unwrap();
+    }
+    target
+}
+
+fn set_time(path: &Path, seconds: i64) {
+    let time = std::time::SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(seconds as u64);
+    fs::File::open(path).unwrap().set_modified(time).unwrap();
+}
+
+#[test]
+fn a_merge_adds_and_leaves_what_is_there() {
+    let temp = tempfile::tempdir().unwrap();
+    let target = full(&temp);
+    fs::set_permissions(target.join("d"), fs::Permissions::from_mode(0o750)).unwrap();
+    let published = merge(&target, Overwrite::Refuse, &[("d/new", "new"), ("e/f/g", "new")]).unwrap();
+    assert_eq!(published, Published::default());
+    assert_eq!(names(&target), ["d", "e", "top"]);
+    assert_eq!(names(&target.join("d")), ["both", "mine", "new"]);
+    assert_eq!(fs::metadata(target.join("d")).unwrap().mode() & 0o777, 0o750);
+    // Once more, with what is there already, and something new beside it.
+    let again = [("d/new", "new"), ("e/f/g", "new"), ("e/f/h", "new")];
+    assert_eq!(merge(&target, Overwrite::Refuse, &again).unwrap(), Published::default());
+    assert_eq!(names(&target.join("e/f")), ["g", "h"]);
+}
+
+#[test]
+fn what_is_in_the_way_of_a_merge_is_refused_kept_or_replaced() {
+    let files = [("d/both", "new"), ("d/new", "new"), ("top", "new")];
+    let outcome = |overwrite, prepare: &dyn Fn(&Path)| {
+        let temp = tempfile::tempdir().unwrap();
+        let target = full(&temp);
+        prepare(&target);
+        let published = merge(&target, overwrite, &files);
+        let content = ["d/both", "d/mine", "top"].map(|name| fs::read_to_string(target.join(name)).unwrap());
+        assert_eq!(names(&target), ["d", "top"]);
+        assert_eq!(target.join("d/new").exists(), published.is_ok());
+        (published, content.concat())
+    };
+    let (error, content) = outcome(Overwrite::Refuse, &|_| {});
+    let error = error.unwrap_err();
+    assert_eq!((error.code(), error.entry()), ("usage.target", Some("d/both")));
+    assert!(error.message().contains("and 1 more") && error.message().contains("--overwrite newer"), "{error}");
+    assert_eq!(content, "oldoldold");
+    let (published, content) = outcome(Overwrite::Never, &|_| {});
+    assert_eq!((published.unwrap().kept, content), (vec!["d/both".into(), "top".into()], "oldoldold".into()));
+    let (published, content) = outcome(Overwrite::Always, &|_| {});
+    assert_eq!((published.unwrap().replaced, content), (2, "newoldnew".into()));
+    // What is merged has the time 1.
+    let (published, content) = outcome(Overwrite::Newer, &|target| set_time(&target.join("top"), 0));
+    let published = published.unwrap();
+    assert_eq!((published.kept, published.replaced), (vec!["d/both".into()], 1));
+    assert_eq!(content, "oldoldnew");
+    // Of the same time: not older.
+    let (published, _) = outcome(Overwrite::Newer, &|target| set_time(&target.join("top"), 1));
+    assert_eq!(published.unwrap().kept.len(), 2);
+}
+
+#[test]
+fn a_merge_follows_no_link_and_changes_no_kind() {
+    for overwrite in [Overwrite::Refuse, Overwrite::Never, Overwrite::Newer, Overwrite::Always] {
+        let temp = tempfile::tempdir().unwrap();
+        let target = full(&temp);
+        let outside = temp.path().join("outside");
+        fs::create_dir(&outside).unwrap();
+        symlink(&outside, target.join("away")).unwrap();
+        symlink("d", target.join("within")).unwrap();
+        rustix::fs::mknodat(
+            rustix::fs::CWD,
+            target.join("fifo"),
+            rustix::fs::FileType::Fifo,
+            rustix::fs::Mode::from_raw_mode(0o600),
+            0,
+        )
+        .unwrap();
+        let before = names(&target);
+        for (path, what) in [
+            ("away/x", "a symbolic link stands"),
+            ("within/x", "a symbolic link stands"),
+            ("top/x", "a file stands"),
+            ("d", "a directory stands"),
+            ("fifo", "a FIFO stands"),
+        ] {
+            let error = merge(&target, overwrite, &[("a/first", "new"), (path, "new")]).unwrap_err();
+            assert_eq!(error.code(), "usage.target", "{path}: {error}");
+            assert!(error.message().contains(what), "{path}: {error}");
+            assert_eq!(names(&target), before, "{path}");
+        }
+        assert!(names(&outside).is_empty());
+        assert_eq!(names(&target.join("d")), ["both", "mine"]);
+        // A link in the place of a file is replaced itself.
+        fs::write(outside.join("file"), "kept").unwrap();
+        symlink(outside.join("file"), target.join("leaf")).unwrap();
+        set_time(&outside.join("file"), 0);
+        let merged = merge(&target, overwrite, &[("leaf", "new")]);
+        assert_eq!(fs::read(outside.join("file")).unwrap(), b"kept");
+        assert_eq!(merged.is_err(), overwrite == Overwrite::Refuse);
+        let replaced = fs::symlink_metadata(target.join("leaf")).unwrap().is_file();
+        assert_eq!(replaced, overwrite == Overwrite::Always, "the link was made just now");
+    }
+}
+
+#[test]
+fn a_merge_again_after_a_crash_completes() {
+    let files = [("d/both", "new"), ("d/n", "new"), ("new/deep/f", "new"), ("top", "new"), ("z", "new")];
+    for moved in 0..=files.len() {
+        let temp = tempfile::tempdir().unwrap();
+        let target = full(&temp);
+        crash_merge(&target, &files, moved);
+        let left: Vec<_> = names(&target).into_iter().filter(|name| name.starts_with(PREFIX)).collect();
+        assert_eq!(left.len(), 1);
+        for (path, _) in &files {
+            let content = fs::read_to_string(target.join(path)).unwrap_or_default();
+            assert!(["", "old", "new"].contains(&content.as_str()), "{path} is {content:?}");
+        }
+        if moved == 3 {
+            // The process ended between the move of a read-only directory and giving it its mode.
+            fs::set_permissions(target.join("new"), fs::Permissions::from_mode(0o755)).unwrap();
+        }
+        // Without merging, it is refused, with the way on.
+        let error = begin(&target).unwrap_err();
+        assert_eq!(error.code(), "usage.target");
+        assert!(error.message().contains(&left[0]) && error.message().contains("--merge"), "{error}");
+        // Another crash does not make it worse.
+        crash_merge(&target, &files, 1.min(files.len() - moved));
+        let staging = begin_merge(&target, Overwrite::Always).unwrap();
+        fill(&staging, &files);
+        staging.sandbox().unwrap().finish_dir(&EntryPath::new("new").unwrap(), 0o555, (7, 0)).unwrap();
+        staging.publish().unwrap();
+        assert_eq!(names(&target), ["d", "new", "top", "z"], "after {moved} moves");
+        for (path, content) in files {
+            assert_eq!(fs::read_to_string(target.join(path)).unwrap(), content, "{path}");
+        }
+        assert_eq!(fs::read(target.join("d/mine")).unwrap(), b"old");
+        let metadata = fs::metadata(target.join("new")).unwrap();
+        let mode = 0o555 & !Dir::open(temp.path()).unwrap().umask().unwrap();
+        assert_eq!((metadata.mode() & 0o777, metadata.mtime()), (mode, 7), "after {moved} moves");
+        fs::set_permissions(target.join("new"), fs::Permissions::from_mode(0o755)).unwrap();
+    }
+}
+
+#[test]
+fn a_merge_touches_no_directory_that_is_only_called_like_remains() {
+    let temp = tempfile::tempdir().unwrap();
+    let target = full(&temp);
+    let mine = target.join(".rosettar-extract-0123abcd");
+    fs::create_dir(&mine).unwrap();
+    fs::write(mine.join("mine"), "old").unwrap();
+    merge(&target, Overwrite::Refuse, &[("new", "new")]).unwrap();
+    assert_eq!(names(&mine), ["mine"]);
+    let error = merge(&target, Overwrite::Always, &[(".rosettar-extract-0123abce/tree", "x")]).unwrap_err();
+    assert_eq!(error.code(), "policy.name");
+    assert_eq!(names(&target), [".rosettar-extract-0123abcd", "d", "new", "top"]);
+    // One at a time.
+    let running = begin_merge(&target, Overwrite::Always).unwrap();
+    assert_eq!(begin_merge(&target, Overwrite::Always).unwrap_err().code(), "usage.target");
+    drop(running);
 }

@@ -15,25 +15,54 @@
 //! Anything else in the target, an entry replaced by the user since then included (its inode number differs), and the
 //! target is not empty: it is refused, and nothing in it touched. A lock on the target keeps two runs apart; where the
 //! system or the file system has no such lock, remains are refused too, with an error that names them.
+//!
+//! **An existing target may hold other things where the options ask to merge.** The tree is staged in the same way and
+//! compared with the target, and what is in the way is refused, before anything is moved. Then one entry after the other
+//! is renamed into place; directories that only the tree has, as a whole. A crash leaves the staging directory. The next
+//! merge removes it, takes what is already as its own tree has it for done, and so completes.
 
-use std::collections::BTreeMap;
+mod merge;
+mod moves;
+mod remains;
+
 use std::ffi::{OsStr, OsString};
 use std::fs;
-use std::io::{self, BufRead as _, Read as _, Write as _};
+use std::io;
 use std::path::{Path, PathBuf};
 
-use super::dir::{Dir, Kind, Stat, remove_tree, shortened, with_random_name};
+use super::dir::{Dir, remove_tree, shortened, with_random_name};
 use super::sandbox::{Modes, Sandbox};
 use crate::error::{Error, Result, code};
+use merge::Merge;
+use moves::{Moves, remove_published};
+use remains::{MOVES, PREFIX, Remains, TREE, is_staging, look_among_others, look_for_remains};
 
-/// What a staging directory inside its target is called, before eight hexadecimal digits.
-const PREFIX: &str = ".rosettar-extract-";
-/// In a staging directory inside its target: the tree, the list of moves, and what was swapped out.
-const TREE: &str = "tree";
-const MOVES: &str = "moves";
-const OLD: &str = "old";
-/// No list of moves is longer: a million names of the greatest length.
-const MOVES_MAX: u64 = 512 << 20;
+/// What becomes of a file or link that is in the way of a merge. One that is the same already (a file of equal content,
+/// mode and time, a link of equal target) never is. A directory and something else are in each other's way whatever is
+/// chosen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Overwrite {
+    /// It is an error, and nothing is merged.
+    #[default]
+    Refuse,
+    /// It is kept, and reported.
+    Never,
+    /// It is replaced by one of a later time; otherwise it is kept, and reported.
+    Newer,
+    /// It is replaced.
+    Always,
+}
+
+/// What publishing did about things that were there before.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Published {
+    /// The paths at which a file or link was kept.
+    pub kept: Vec<String>,
+    /// How many files and links were replaced.
+    pub replaced: u64,
+}
 
 /// How a tree is published.
 #[derive(Clone, Debug, Default)]
@@ -41,6 +70,7 @@ const MOVES_MAX: u64 = 512 << 20;
 pub struct StagingOptions {
     modes: Modes,
     sync: bool,
+    merge: Option<Overwrite>,
 }
 
 impl StagingOptions {
@@ -61,6 +91,14 @@ impl StagingOptions {
     #[must_use]
     pub fn sync(mut self, sync: bool) -> Self {
         self.sync = sync;
+        self
+    }
+
+    /// Lets an existing target hold other things, which stay, and says what becomes of those that are in the way. Unless
+    /// this is called, a target that is not empty is refused.
+    #[must_use]
+    pub fn merge(mut self, overwrite: Overwrite) -> Self {
+        self.merge = Some(overwrite);
         self
     }
 }
@@ -104,21 +142,13 @@ enum Place {
     Inside { target: Dir, staging: OsString, remains: Remains },
 }
 
-/// What an interrupted run left in a target.
-#[derive(Debug, Default)]
-struct Remains {
-    stagings: Vec<OsString>,
-    /// The entries it had moved, with their inode numbers.
-    moved: BTreeMap<OsString, u64>,
-}
-
 /// Directories made for an absent target, the deepest last. Dropped, they are removed, as far as they are empty.
 #[derive(Debug)]
 struct MadeParents(Vec<PathBuf>);
 
 impl Staging {
     /// Prepares a staging directory for `target`: an absent path, whose missing parents are made (and removed again if
-    /// nothing is published), or an existing empty directory.
+    /// nothing is published), or an existing empty directory, or with [`merge`](StagingOptions::merge) any directory.
     ///
     /// # Errors
     /// `usage.target` where the target is something else, or another run is at work in it; otherwise `io.file`.
@@ -172,8 +202,15 @@ impl Staging {
             Ok(true) => true,
             Err(_) => false,
         };
-        let mut remains = look_for_remains(target, &dir, locked)?;
-        if remains.moved.is_empty() {
+        let merging = options.merge.is_some();
+        let look = if merging { look_among_others } else { look_for_remains };
+        let mut remains = look(target, &dir, locked)?;
+        if merging {
+            // Of what was not moved nothing is needed; only the lists of moves still are.
+            for name in &remains.stagings {
+                remove_all_but_moves(&dir, name).map_err(|error| cannot("empty", &target.join(name), error))?;
+            }
+        } else if remains.moved.is_empty() {
             // Nothing of an interrupted run was published, so its remains are of no use to anyone.
             for name in std::mem::take(&mut remains.stagings) {
                 remove_tree(&dir, &name).map_err(|error| cannot("remove", &target.join(&name), error))?;
@@ -217,13 +254,15 @@ impl Staging {
     /// Publishes the tree at its target.
     ///
     /// # Errors
+    /// - `usage.target` where something is in the way of a merge, and `policy.name` where an entry is called as staging
+    ///   directories are: nothing is published, and the staging directory is removed.
     /// - `io.write` where the sync fails, `usage.target` where the target has come into being meanwhile, `io.file`
     ///   where a rename fails: nothing is published, and the staging directory is removed.
     /// - `io.file` where only some entries could be moved into an existing target: the message names the staging
     ///   directory with the others, and running again completes. Also where all is published, but the staging
     ///   directory cannot be removed.
     /// - `io.durability` where all is published, but the sync of the directory that holds it failed.
-    pub fn publish(mut self) -> Result<()> {
+    pub fn publish(mut self) -> Result<Published> {
         match self.try_publish() {
             Err(error) if self.live => Err(self.discard_after(error)),
             result => result,
@@ -269,7 +308,7 @@ impl Staging {
     }
 
     /// On an error, `live` tells whether the staging directory is to be removed.
-    fn try_publish(&mut self) -> Result<()> {
+    fn try_publish(&mut self) -> Result<Published> {
         let staging = self.directory().map_err(|error| cannot("open", &self.shown, error))?;
         if self.options.sync {
             staging.sync_file_system().map_err(|error| {
@@ -288,32 +327,111 @@ impl Staging {
                 })?;
                 self.live = false;
                 made.0.clear();
-                if self.options.sync { durable(parent, &self.target) } else { Ok(()) }
+                if self.options.sync {
+                    durable(&self.target, parent.sync())?;
+                }
+                Ok(Published::default())
             }
             Place::Inside { target, staging: name, remains } => {
-                let mut moves = Moves::prepare(target, &staging, remains, self.options.sync)
-                    .map_err(|error| cannot("prepare the moves from", &self.shown, error))?;
-                if let Err((entry, error)) = moves.run() {
-                    self.live = moves.done == 0;
-                    let doing = format!(
-                        "cannot move {entry:?} from {} into place after {} of {} entries{}",
-                        self.shown.display(),
-                        moves.done,
-                        moves.names.len(),
-                        if self.live { "" } else { "; the others are still there, and running again completes" },
-                    );
-                    return Err(Error::io(code::IO_FILE, doing, error).with_entry(entry.to_string_lossy()));
-                }
+                let published = match self.options.merge {
+                    None => publish_into_empty(target, &staging, remains, &self.options).map(|()| Published::default()),
+                    Some(overwrite) => {
+                        merge_into(&self.target, target, &staging, remains, overwrite, self.options.sync)
+                    }
+                };
+                let published = published.map_err(|failure| failure.report(&self.shown, &mut self.live))?;
                 self.live = false;
                 for name in remains.stagings.iter().chain([&*name]) {
                     remove_published(target, name).map_err(|error| {
                         cannot("remove, now that all is published,", &self.target.join(name), error)
                     })?;
                 }
-                if self.options.sync { durable(target, &self.target) } else { Ok(()) }
+                if self.options.sync {
+                    // A merge changes directories all over the target.
+                    let merged = self.options.merge.is_some();
+                    durable(&self.target, if merged { target.sync_file_system() } else { target.sync() })?;
+                }
+                Ok(published)
             }
         }
     }
+}
+
+/// Why a tree was not moved into an existing target, or not all of it.
+enum Failure {
+    /// Nothing was moved.
+    Before(Error),
+    /// The preparations failed.
+    Preparing(io::Error),
+    /// This entry was not moved, and those after it.
+    At { entry: OsString, error: io::Error, done: usize, of: usize },
+}
+
+impl Failure {
+    /// The error, and whether the staging directory is of no more use and to be removed.
+    fn report(self, staging: &Path, remove: &mut bool) -> Error {
+        match self {
+            Self::Before(error) => error,
+            Self::Preparing(error) => cannot("prepare the moves from", staging, error),
+            Self::At { entry, error, done, of } => {
+                *remove = done == 0;
+                let doing = format!(
+                    "cannot move {entry:?} from {} into place after {done} of {of} entries{}",
+                    staging.display(),
+                    if *remove { "" } else { "; the others are still there, and running again completes" },
+                );
+                Error::io(code::IO_FILE, doing, error).with_entry(entry.to_string_lossy())
+            }
+        }
+    }
+}
+
+fn publish_into_empty(
+    target: &Dir,
+    staging: &Dir,
+    remains: &Remains,
+    options: &StagingOptions,
+) -> std::result::Result<(), Failure> {
+    let mut moves = Moves::prepare(target, staging, remains, options.sync).map_err(Failure::Preparing)?;
+    check_names(&moves.names)?;
+    moves.run().map_err(|(entry, error)| Failure::At { entry, error, done: moves.done, of: moves.names.len() })
+}
+
+fn merge_into(
+    shown: &Path,
+    target: &Dir,
+    staging: &Dir,
+    remains: &Remains,
+    overwrite: Overwrite,
+    sync: bool,
+) -> std::result::Result<Published, Failure> {
+    let tree = staging.child(OsStr::new(TREE)).map_err(Failure::Preparing)?;
+    check_names(&tree.list().map_err(Failure::Preparing)?)?;
+    let merge = Merge::plan(shown, &tree, target, overwrite, &remains.moved).map_err(Failure::Before)?;
+    merge.write_down(staging, target, sync).map_err(Failure::Preparing)?;
+    let of = merge.len();
+    merge.run(&tree, target).map_err(|(merge, entry, error)| Failure::At { entry, error, done: merge.done, of })
+}
+
+/// Refuses an entry that a later run would take for what an interrupted one left, and remove.
+fn check_names(names: &[OsString]) -> std::result::Result<(), Failure> {
+    match names.iter().find(|name| is_staging(name)) {
+        None => Ok(()),
+        Some(name) => {
+            let message = format!(
+                "the name {name:?} is one of staging directories, which a later extraction would remove; leave the entry \
+                 out, or extract to an absent directory"
+            );
+            let error = Error::new(code::POLICY_NAME, message).with_entry(name.to_string_lossy());
+            Err(Failure::Before(error))
+        }
+    }
+}
+
+/// Empties what an interrupted run left, but for the list of what it moved.
+fn remove_all_but_moves(target: &Dir, staging: &OsStr) -> io::Result<()> {
+    let staging = target.child_made_accessible(staging)?;
+    staging.list()?.iter().filter(|name| *name != MOVES).try_for_each(|name| remove_tree(&staging, name))
 }
 
 impl Drop for Staging {
@@ -332,167 +450,6 @@ impl Drop for MadeParents {
             let _ = fs::remove_dir(path);
         }
     }
-}
-
-/// The moves from a staging directory into the target around it.
-struct Moves<'a> {
-    target: &'a Dir,
-    staging: &'a Dir,
-    tree: Dir,
-    remains: &'a Remains,
-    names: Vec<OsString>,
-    done: usize,
-}
-
-impl<'a> Moves<'a> {
-    /// Lists the moves, and writes them down for a run after a crash.
-    fn prepare(target: &'a Dir, staging: &'a Dir, remains: &'a Remains, sync: bool) -> io::Result<Self> {
-        let tree = staging.child(OsStr::new(TREE))?;
-        let mut names = tree.list()?;
-        names.sort();
-        let mut list = io::BufWriter::new(staging.create_file(OsStr::new(MOVES), 0o600)?);
-        for name in &names {
-            writeln!(list, "{} {}", tree.stat(name)?.ino, name.to_string_lossy())?;
-        }
-        for (name, ino) in &remains.moved {
-            writeln!(list, "{ino} {}", name.to_string_lossy())?;
-        }
-        let list = list.into_inner().map_err(io::IntoInnerError::into_error)?;
-        if sync {
-            list.sync_all()?;
-            staging.sync()?;
-            target.sync()?;
-        }
-        Ok(Self { target, staging, tree, remains, names, done: 0 })
-    }
-
-    fn run(&mut self) -> std::result::Result<(), (OsString, io::Error)> {
-        for name in &self.names {
-            self.publish(name).map_err(|error| (name.clone(), error))?;
-            self.done += 1;
-        }
-        // What the interrupted run had published, and this tree does not have.
-        for name in self.remains.moved.keys() {
-            if self.names.binary_search(name).is_err() {
-                self.put_aside(name).map_err(|error| (name.clone(), error))?;
-            }
-        }
-        Ok(())
-    }
-
-    fn publish(&self, name: &OsStr) -> io::Result<()> {
-        let stat = self.tree.stat(name)?;
-        let reopened = make_movable(&self.tree, name, &stat)?;
-        if self.remains.moved.contains_key(name) {
-            make_movable(self.target, name, &self.target.stat(name)?)?;
-            match self.tree.exchange(name, self.target, name) {
-                Err(error) if error.kind() == io::ErrorKind::Unsupported => {
-                    self.put_aside(name)?;
-                    self.tree.rename_new(name, self.target, name)?;
-                }
-                result => result?,
-            }
-        } else {
-            self.tree.rename_new(name, self.target, name)?;
-        }
-        if let Some(dir) = reopened {
-            dir.set_mode(stat.mode)?;
-            dir.set_mtime(stat.mtime)?;
-        }
-        Ok(())
-    }
-
-    /// Moves an entry of an interrupted run into the staging directory, to be removed with it.
-    fn put_aside(&self, name: &OsStr) -> io::Result<()> {
-        match self.staging.create_dir(OsStr::new(OLD), 0o700) {
-            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
-            _ => {}
-        }
-        let old = self.staging.child(OsStr::new(OLD))?;
-        make_movable(self.target, name, &self.target.stat(name)?)?;
-        self.target.rename_new(name, &old, name)
-    }
-}
-
-/// Removes a staging directory whose tree is published; the list of moves last, so that a run after a crash knows the
-/// published entries for its own as long as anything else is left.
-fn remove_published(target: &Dir, name: &OsStr) -> io::Result<()> {
-    let staging = target.child(name)?;
-    for inner in staging.list()?.into_iter().filter(|inner| inner != MOVES) {
-        remove_tree(&staging, &inner)?;
-    }
-    remove_tree(target, name)
-}
-
-/// A directory that its owner may not write to cannot be moved into another, because its `..` changes. Such a one is
-/// made writable and returned.
-fn make_movable(parent: &Dir, name: &OsStr, stat: &Stat) -> io::Result<Option<Dir>> {
-    if stat.kind != Kind::Directory || stat.mode & 0o700 == 0o700 {
-        return Ok(None);
-    }
-    parent.child_made_accessible(name).map(Some)
-}
-
-/// Finds what an interrupted run left in `dir`, and refuses a target that holds anything else.
-fn look_for_remains(path: &Path, dir: &Dir, locked: bool) -> Result<Remains> {
-    let look = || -> io::Result<_> {
-        let mut present = BTreeMap::new();
-        let mut remains = Remains::default();
-        for name in dir.list()? {
-            let stat = dir.stat(&name)?;
-            if stat.kind == Kind::Directory && is_staging(&name) {
-                remains.stagings.push(name);
-            } else {
-                present.insert(name, stat.ino);
-            }
-        }
-        for staging in &remains.stagings {
-            let list = match dir.child(staging)?.open_file(OsStr::new(MOVES)) {
-                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-                result => result?,
-            };
-            for line in io::BufReader::new(list).take(MOVES_MAX).split(b'\n') {
-                let line = String::from_utf8(line?).unwrap_or_default();
-                let Some((ino, name)) = line.split_once(' ') else { continue };
-                if let Some((name, found)) = present.get_key_value(OsStr::new(name))
-                    && ino.parse() == Ok(*found)
-                {
-                    remains.moved.insert(name.clone(), *found);
-                }
-            }
-        }
-        present.retain(|name, _| !remains.moved.contains_key(name));
-        remains.stagings.sort();
-        Ok((present.into_keys().next(), remains))
-    };
-    let (foreign, remains) = look().map_err(|error| cannot("look into", path, error))?;
-    let staging = remains.stagings.first().map(|name| path.join(name));
-    match (foreign, staging) {
-        (None, None) => Ok(remains),
-        (None, Some(_)) if locked => Ok(remains),
-        (None, Some(staging)) => Err(refused(
-            path,
-            &format!(
-                "an interrupted extraction left {}, and whether it has ended cannot be told here; if it has, empty the \
-                 directory and run again",
-                staging.display()
-            ),
-        )),
-        (Some(name), None) => Err(refused(path, &format!("it is not empty but holds {name:?}"))),
-        (Some(name), Some(staging)) => Err(refused(
-            path,
-            &format!(
-                "it holds {name:?}, besides {} of an interrupted extraction; move the former away and run again, or \
-                 remove the latter",
-                staging.display()
-            ),
-        )),
-    }
-}
-
-fn is_staging(name: &OsStr) -> bool {
-    let digits = name.to_str().and_then(|name| name.strip_prefix(PREFIX));
-    digits.is_some_and(|digits| digits.len() == 8 && digits.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')))
 }
 
 /// Makes `path` and what is missing above it.
@@ -515,8 +472,8 @@ fn make_parents(path: &Path) -> Result<MadeParents> {
     Ok(made)
 }
 
-fn durable(dir: &Dir, target: &Path) -> Result<()> {
-    dir.sync().map_err(|error| {
+fn durable(target: &Path, synced: io::Result<()>) -> Result<()> {
+    synced.map_err(|error| {
         let doing = format!("{} is published, but its durability is unknown", target.display());
         Error::io(code::IO_DURABILITY, doing, error)
     })

@@ -1,18 +1,20 @@
 //! Verifying a whole archive: structure, every digest, the tar by encoding it again, and records if asked.
 
+mod streamed;
+
 use std::collections::HashMap;
 
 use prost_reflect::MessageDescriptor;
 
 use crate::digest::{Digest, Hasher};
 use crate::error::{Error, ErrorKind, Result, code};
-use crate::model::{EntryKind, VerifyReport};
+use crate::model::{EntryKind, Facts, VerifyReport};
 use crate::proto;
 use crate::read::{Archive, Indexed, TarCursor};
 use crate::record::{self, Splitter};
 use crate::schema;
 use crate::tar;
-use crate::v1::{self, ContentHasher, PagePlace, Placed, TableCheck};
+use crate::v1::{self, ContentHasher, PagePlace, Placed, SchemaBody, TableCheck};
 use crate::wire::section;
 
 /// After this many problems the report only counts.
@@ -80,18 +82,7 @@ struct Verifier<'a> {
 impl<'a> Verifier<'a> {
     fn new(archive: &'a Archive, options: VerifyOptions) -> Self {
         let inner = &*archive.inner;
-        let report = VerifyReport {
-            problems: Vec::new(),
-            more_problems: 0,
-            damaged: Vec::new(),
-            proven: Vec::new(),
-            unproven: Vec::new(),
-            stored_bytes: 0,
-            decoded_bytes: 0,
-            entries: 0,
-            records: 0,
-            records_decoded: 0,
-        };
+        let report = VerifyReport::default();
         let streams = inner.index.streams.iter().map(|_| Some(Hasher::new())).collect();
         Self { archive, inner, options, report, types: HashMap::new(), streams, pages_complete: true }
     }
@@ -132,23 +123,7 @@ impl<'a> Verifier<'a> {
                     continue;
                 }
             };
-            let sound = || -> Result<()> {
-                let set = &body.descriptor_set;
-                schema::check_order(set)?;
-                schema::check(set)?;
-                if number == 0 {
-                    let own = [proto::MANIFEST, proto::INDEX, proto::ENTRY_PAGE];
-                    return schema::closure_of(set, &own)
-                        .map(drop)
-                        .map_err(|e| Error::new(code::MANIFEST_SCHEMAS, e.message()));
-                }
-                let types: Vec<&str> = body.streams.iter().map(|stream| &*stream.type_name).collect();
-                schema::closure_of(set, &types).map(drop)
-            };
-            self.check(
-                sound()
-                    .map_err(|e| Error::new(e.kept_code(), format!("Schema {number}: {}", e.message())).with_source(e)),
-            )?;
+            self.check(check_schema(number, body))?;
         }
         Ok(())
     }
@@ -385,23 +360,9 @@ impl<'a> Verifier<'a> {
         let index = &self.inner.index;
         report.stored_bytes += u64::from(index.stored);
         if report.problems.is_empty() {
-            let root = index.root_digest;
-            report.proven = vec![
-                format!("every byte of the file is the one that the root digest {root} commits to"),
-                "manifest, index, entry table and seek table are well-formed and agree".to_owned(),
-                format!("the tar is, byte for byte, the one that its {} entries describe", report.entries),
-                "every content has its SHA-256, and the whole has its content digest".to_owned(),
-            ];
-            if !index.streams.is_empty() {
-                let decoded =
-                    if self.options.records { "and decodes by its schema" } else { "and framed as it must be" };
-                report.proven.push(format!("every one of {} records is counted {decoded}", report.records));
-            }
+            report.proven = proven(&self.inner.facts, report, &self.options);
         }
-        if !self.options.records && report.records > 0 {
-            report.unproven.push("whether each record decodes by its schema: not asked for".to_owned());
-        }
-        report.unproven.push("who made the archive: a signature over the root digest would prove that".to_owned());
+        report.unproven = unproven(report, &self.options);
         self.report
     }
 }
@@ -467,6 +428,50 @@ impl BatchCheck {
         };
         (found, self.decoded, outcome)
     }
+}
+
+/// Schema `number`: closed, in order, acceptable, and defining what it must.
+fn check_schema(number: u32, body: &SchemaBody) -> Result<()> {
+    let sound = || -> Result<()> {
+        let set = &body.descriptor_set;
+        schema::check_order(set)?;
+        schema::check(set)?;
+        if number == 0 {
+            let own = [proto::MANIFEST, proto::INDEX, proto::ENTRY_PAGE];
+            return schema::closure_of(set, &own)
+                .map(drop)
+                .map_err(|e| Error::new(code::MANIFEST_SCHEMAS, e.message()));
+        }
+        let types: Vec<&str> = body.streams.iter().map(|stream| &*stream.type_name).collect();
+        schema::closure_of(set, &types).map(drop)
+    };
+    sound().map_err(|e| Error::new(e.kept_code(), format!("Schema {number}: {}", e.message())).with_source(e))
+}
+
+/// What a sound archive has proven, a sentence each.
+fn proven(facts: &Facts, report: &VerifyReport, options: &VerifyOptions) -> Vec<String> {
+    let root = facts.root_digest;
+    let mut proven = vec![
+        format!("every byte of the file is the one that the root digest {root} commits to"),
+        "manifest, index, entry table and seek table are well-formed and agree".to_owned(),
+        format!("the tar is, byte for byte, the one that its {} entries describe", report.entries),
+        "every content has its SHA-256, and the whole has its content digest".to_owned(),
+    ];
+    if !facts.streams.is_empty() {
+        let decoded = if options.records { "and decodes by its schema" } else { "and framed as it must be" };
+        proven.push(format!("every one of {} records is counted {decoded}", report.records));
+    }
+    proven
+}
+
+/// What this format or these options cannot prove, a sentence each.
+fn unproven(report: &VerifyReport, options: &VerifyOptions) -> Vec<String> {
+    let mut unproven = Vec::new();
+    if !options.records && report.records > 0 {
+        unproven.push("whether each record decodes by its schema: not asked for".to_owned());
+    }
+    unproven.push("who made the archive: a signature over the root digest would prove that".to_owned());
+    unproven
 }
 
 fn misplaced(what: &str, offset: u64) -> Error {

@@ -1,0 +1,103 @@
+//! Where an archive comes from: a file that can be read anywhere, or standard input and other pipes.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+
+use rosettar::error::code;
+use rosettar::io::Spool;
+use rosettar::read::ArchiveStream;
+use rosettar::{Archive, Error, ErrorKind, Monitor, ReadOptions, Result};
+
+use super::Context;
+use crate::ui::WaitingReader;
+
+/// What a spooled archive may take of memory, before a temporary file takes the rest.
+const SPOOL_MEMORY: usize = 8 << 20;
+/// Enough of an archive's beginning to tell that it is one.
+const HEAD: u64 = 4096;
+
+impl Context {
+    /// Opens the archive at `path`, or, where that is `-` or a pipe, the one that comes from there, once all of it has
+    /// come.
+    pub(super) fn open(&self, path: &Path) -> Result<Archive> {
+        self.open_with(path, self.reading())
+    }
+
+    /// As [`open`](Self::open), with these options.
+    pub(super) fn open_with(&self, path: &Path, options: ReadOptions) -> Result<Archive> {
+        if !is_pipe(path)? {
+            return options.open_path(path);
+        }
+        let monitor = Monitor::new();
+        let _watch = self.watch("reading", &monitor);
+        let mut source = Counted { source: self.pipe(path)?, monitor };
+        let mut head = Vec::new();
+        (&mut source).take(HEAD).read_to_end(&mut head).map_err(cannot_read)?;
+        // What is no archive is refused before the rest of it is waited for.
+        if let Err(error) = ReadOptions::new().stream(&head[..])
+            && (error.is(code::ENVELOPE_UNKNOWN_MAGIC) || error.kind() == ErrorKind::Unsupported)
+        {
+            return Err(error);
+        }
+        let mut spool = Spool::new(SPOOL_MEMORY);
+        spool.fill_from(head.chain(source))?;
+        options.open(spool.finish())
+    }
+
+    /// Begins to read the archive at `path`, or from standard input where that is `-`, from front to back.
+    pub(super) fn stream(&self, path: &Path, options: ReadOptions) -> Result<ArchiveStream<Box<dyn Read>>> {
+        let source: Box<dyn Read> = match is_pipe(path)? {
+            true => Box::new(self.pipe(path)?),
+            false => Box::new(open_file(path)?),
+        };
+        options.stream(source)
+    }
+
+    fn pipe(&self, path: &Path) -> Result<WaitingReader> {
+        let interrupt = self.interrupt.clone();
+        if is_stdin(path) {
+            return Ok(WaitingReader::new(io::stdin(), interrupt));
+        }
+        Ok(WaitingReader::new(open_file(path)?, interrupt))
+    }
+}
+
+/// Whether `path` stands for standard input.
+pub(super) fn is_stdin(path: &Path) -> bool {
+    path.as_os_str() == "-"
+}
+
+/// Whether what is at `path` can only be read forward: standard input, a FIFO, a terminal, the `/dev/fd/63` of a shell.
+pub(super) fn is_pipe(path: &Path) -> Result<bool> {
+    if is_stdin(path) {
+        return Ok(true);
+    }
+    match std::fs::metadata(path) {
+        Ok(metadata) => Ok(!metadata.is_file() && !metadata.is_dir()),
+        // Opening it says what is wrong.
+        Err(_) => Ok(false),
+    }
+}
+
+fn open_file(path: &Path) -> Result<File> {
+    File::open(path).map_err(|error| Error::io(code::IO_FILE, format_args!("cannot open {}", path.display()), error))
+}
+
+fn cannot_read(error: io::Error) -> Error {
+    Error::io(code::IO_READ, "reading the archive", error)
+}
+
+/// Counts what is read.
+struct Counted<R> {
+    source: R,
+    monitor: Monitor,
+}
+
+impl<R: Read> Read for Counted<R> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let read = self.source.read(buf)?;
+        self.monitor.advance(read as u64).map_err(io::Error::other)?;
+        Ok(read)
+    }
+}

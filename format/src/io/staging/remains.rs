@@ -1,0 +1,129 @@
+//! What an interrupted run left in a target.
+
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::io::{self, BufRead as _, Read as _};
+use std::path::Path;
+
+use super::{cannot, refused};
+use crate::error::{Error, Result};
+use crate::io::dir::{Dir, Kind};
+
+/// What a staging directory inside its target is called, before eight hexadecimal digits.
+pub(super) const PREFIX: &str = ".rosettar-extract-";
+/// In a staging directory inside its target: the tree, the list of moves, and what was swapped out.
+pub(super) const TREE: &str = "tree";
+pub(super) const MOVES: &str = "moves";
+pub(super) const OLD: &str = "old";
+/// No list of moves is longer: a million names of the greatest length.
+const MOVES_MAX: u64 = 512 << 20;
+
+/// What an interrupted run left in a target.
+#[derive(Debug, Default)]
+pub(super) struct Remains {
+    pub(super) stagings: Vec<OsString>,
+    /// What it had moved, by path, with the inode numbers.
+    pub(super) moved: BTreeMap<OsString, u64>,
+}
+
+/// Finds what an interrupted run left in `dir`, and refuses a target that holds anything else.
+pub(super) fn look_for_remains(path: &Path, dir: &Dir, locked: bool) -> Result<Remains> {
+    let look = || -> io::Result<_> {
+        let mut present = BTreeMap::new();
+        let mut remains = Remains::default();
+        for name in dir.list()? {
+            let stat = dir.stat(&name)?;
+            if stat.kind == Kind::Directory && is_staging(&name) {
+                remains.stagings.push(name);
+            } else {
+                present.insert(name, stat.ino);
+            }
+        }
+        for staging in &remains.stagings {
+            for (ino, name) in moves_of(&dir.child(staging)?)? {
+                if let Some((name, found)) = present.get_key_value(&name)
+                    && ino == *found
+                {
+                    remains.moved.insert(name.clone(), *found);
+                }
+            }
+        }
+        present.retain(|name, _| !remains.moved.contains_key(name));
+        remains.stagings.sort();
+        Ok((present.into_keys().next(), remains))
+    };
+    let (foreign, remains) = look().map_err(|error| cannot("look into", path, error))?;
+    let staging = remains.stagings.first().map(|name| path.join(name));
+    match (foreign, staging) {
+        (None, None) => Ok(remains),
+        (None, Some(_)) if locked => Ok(remains),
+        (None, Some(staging)) => Err(left_behind(path, &staging, "empty the directory")),
+        (Some(name), None) => {
+            Err(refused(path, &format!("it holds {name:?}; to add to what is there, merge (`--merge`)")))
+        }
+        (Some(name), Some(staging)) => Err(refused(
+            path,
+            &format!(
+                "it holds {name:?}, besides {} of an interrupted extraction; if that was to merge, run it again as it \
+                 was (`--merge`); otherwise move {name:?} away and run again, or remove what it left",
+                staging.display()
+            ),
+        )),
+    }
+}
+
+/// Finds what interrupted runs left in `dir`, whatever else it holds. A directory counts only where it holds nothing but
+/// what a staging directory does.
+pub(super) fn look_among_others(path: &Path, dir: &Dir, locked: bool) -> Result<Remains> {
+    let look = || -> io::Result<_> {
+        let mut remains = Remains::default();
+        for name in dir.list()?.into_iter().filter(|name| is_staging(name)) {
+            if dir.stat(&name)?.kind != Kind::Directory {
+                continue;
+            }
+            let staging = dir.child(&name)?;
+            if staging.list()?.iter().all(|inner| inner == TREE || inner == MOVES || inner == OLD) {
+                remains.moved.extend(moves_of(&staging)?.into_iter().map(|(ino, path)| (path, ino)));
+                remains.stagings.push(name);
+            }
+        }
+        Ok(remains)
+    };
+    let remains = look().map_err(|error| cannot("look into", path, error))?;
+    match remains.stagings.first() {
+        Some(staging) if !locked => Err(left_behind(path, &path.join(staging), "remove it")),
+        _ => Ok(remains),
+    }
+}
+
+/// The inode numbers and paths in the list of moves of a staging directory; none where there is no list.
+fn moves_of(staging: &Dir) -> io::Result<Vec<(u64, OsString)>> {
+    let list = match staging.open_file(OsStr::new(MOVES)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        result => result?,
+    };
+    let mut moves = Vec::new();
+    for line in io::BufReader::new(list).take(MOVES_MAX).split(b'\n') {
+        let line = String::from_utf8(line?).unwrap_or_default();
+        // Where a system tells no inode numbers, they are 0, and prove nothing.
+        if let Some((ino, path)) = line.split_once(' ')
+            && let Ok(ino @ 1..) = ino.parse()
+        {
+            moves.push((ino, OsString::from(path)));
+        }
+    }
+    Ok(moves)
+}
+
+fn left_behind(path: &Path, staging: &Path, remedy: &str) -> Error {
+    let why = format!(
+        "an interrupted extraction left {}, and whether it has ended cannot be told here; if it has, {remedy} and run again",
+        staging.display()
+    );
+    refused(path, &why)
+}
+
+pub(super) fn is_staging(name: &OsStr) -> bool {
+    let digits = name.to_str().and_then(|name| name.strip_prefix(PREFIX));
+    digits.is_some_and(|digits| digits.len() == 8 && digits.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')))
+}
