@@ -1,9 +1,13 @@
 //! The command line: one definition for parsing, `--help`, completions and man pages.
 
+mod making;
+
 use std::path::PathBuf;
 
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
+
+pub use making::{Append, Compression, Inputs, Pack, Remove};
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
@@ -29,7 +33,7 @@ pub struct Cli {
 const ABOUT_EXITS: &str = "\
 Exit codes:
   0    done
-  1    wrong usage, bad input to pack, or the environment: no such file, a full disk
+  1    wrong usage, bad input to pack or append, or the environment: no such file, a full disk
   2    an archive that was read is not acceptable
   3    done, with a finding: something was skipped, or differs
   130  interrupted
@@ -64,8 +68,14 @@ streams (4K), schemas (4K), path-bytes (4K), component-bytes (255), path-depth (
 #[derive(Debug, Subcommand)]
 pub enum Verb {
     /// Make an archive of files, directories and typed records
-    #[command(after_long_help = PACK)]
+    #[command(after_long_help = making::PACK)]
     Pack(Box<Pack>),
+    /// Add files and records to an archive, whose frames are copied as they are
+    #[command(after_long_help = making::APPEND)]
+    Append(Box<Append>),
+    /// Remove files and directories from an archive
+    #[command(after_long_help = making::REMOVE)]
+    Remove(Remove),
     /// Show what an archive is and holds, at a glance
     #[command(after_long_help = INFO)]
     Info(Info),
@@ -99,91 +109,6 @@ pub enum Verb {
     /// Print, or write, the man pages
     #[command(after_long_help = MAN)]
     Man(Man),
-}
-
-const PACK: &str = "\
-Records come from .csv, .jsonl (or .ndjson) and length-delimited .binpb (or .pb) files; FILE may be preceded by csv:, \
-jsonl: or binpb:, and is - for standard input. Every value is checked against the message type; where one does not fit, \
-nothing is written.
-
-Patterns are globs over archive paths: ? and * match within a component, ** across components; one without a / matches a \
-name at any depth.
-
-Examples:
-  rosettar pack -o notes.rtar notes/
-  rosettar pack -o site.rtar -C /srv/www --exclude '*.log' .
-  rosettar pack -o flights.rtar --proto flights.proto --null NA \\
-      --records flights:demo.Flight=flights.csv
-  zcat log.jsonl.gz | rosettar pack -o log.rtar --proto log.proto --records log:app.Line=jsonl:-
-  rosettar pack -o - notes | ssh backup 'cat > notes.rtar'";
-
-/// `pack`
-#[derive(Args, Debug)]
-pub struct Pack {
-    /// Where the archive goes: a file, which appears when it is complete, or - for standard output
-    #[arg(short, long, value_name = "ARCHIVE", value_hint = ValueHint::FilePath)]
-    pub output: PathBuf,
-    /// Take PATHs relative to this directory
-    #[arg(short = 'C', long, value_name = "DIR", default_value = ".", hide_default_value = true,
-          value_hint = ValueHint::DirPath)]
-    pub directory: PathBuf,
-    /// Files and directories, by the paths that they get in the archive; . is all that DIR holds
-    #[arg(value_name = "PATH", value_hint = ValueHint::AnyPath, required_unless_present = "records")]
-    pub paths: Vec<PathBuf>,
-    /// Pack a file of records as stream NAME of message type TYPE (repeatable)
-    #[arg(long, value_name = "NAME:TYPE=FILE", help_heading = "Records")]
-    pub records: Vec<String>,
-    /// Compile this .proto file for the types of --records (repeatable)
-    #[arg(long, value_name = "FILE", help_heading = "Records", value_hint = ValueHint::FilePath)]
-    pub proto: Vec<PathBuf>,
-    /// Look for imported .proto files in this directory (repeatable) [default: that of each file]
-    #[arg(short = 'I', long = "include-dir", value_name = "DIR", help_heading = "Records", requires = "proto",
-          value_hint = ValueHint::DirPath)]
-    pub include_dirs: Vec<PathBuf>,
-    /// Take the types of --records from this FileDescriptorSet, as `protoc --include_imports -o` writes it
-    #[arg(long, value_name = "FILE", help_heading = "Records", conflicts_with = "proto",
-          value_hint = ValueHint::FilePath)]
-    pub descriptor_set: Option<PathBuf>,
-    /// Read this text in a CSV cell as an unset field, as an empty cell is
-    #[arg(long, value_name = "TEXT", help_heading = "Records")]
-    pub null: Option<String>,
-    /// Pack only what matches GLOB, and what is below it (repeatable)
-    #[arg(long, value_name = "GLOB", help_heading = "Selection")]
-    pub include: Vec<String>,
-    /// Leave out what matches GLOB, and what is below it (repeatable)
-    #[arg(long, value_name = "GLOB", help_heading = "Selection")]
-    pub exclude: Vec<String>,
-    /// What becomes of symbolic links that lead out of the tree
-    #[arg(long, value_name = "WHAT", default_value = "refuse", help_heading = "Selection")]
-    pub links: Links,
-    /// Which names are accepted
-    #[arg(long, value_name = "WHICH", default_value = "any", help_heading = "Selection")]
-    pub names: Names,
-    /// Leave out, and report, devices, FIFOs, sockets, and names that are no UTF-8 or have control characters
-    #[arg(long, help_heading = "Selection")]
-    pub skip_unsupported: bool,
-    /// zstd's compression level, -131072 to 22
-    #[arg(long, value_name = "N", default_value_t = 3, allow_negative_numbers = true, help_heading = "Format")]
-    pub level: i32,
-    /// How many threads compress; the bytes are the same [default: the number of cores]
-    #[arg(long, value_name = "N", value_parser = threads, help_heading = "Format")]
-    pub threads: Option<usize>,
-    /// Bytes per chunk: what a reader decodes to get at one small file; 4K to 8M, a multiple of 512
-    #[arg(long, value_name = "SIZE", default_value = "4M", value_parser = size, help_heading = "Format")]
-    pub chunk_size: usize,
-    /// Write and sync whenever this many bytes were taken: until the archive is complete, ARCHIVE.partial has them, and
-    /// `rosettar recover` salvages them after a crash
-    #[arg(long, value_name = "SIZE", value_parser = size, help_heading = "Format")]
-    pub flush_every: Option<usize>,
-    /// Add an attribute (repeatable)
-    #[arg(long = "attr", value_name = "KEY=VALUE", help_heading = "Format")]
-    pub attributes: Vec<String>,
-    /// State when the archive was made: an RFC 3339 time, @SECONDS since 1970, or now
-    #[arg(long, value_name = "TIME", help_heading = "Format")]
-    pub created: Option<String>,
-    /// Drop nanoseconds, and set times after $SOURCE_DATE_EPOCH, if that is set, to it
-    #[arg(long, help_heading = "Format")]
-    pub reproducible: bool,
 }
 
 const INFO: &str = "\
@@ -637,12 +562,6 @@ impl From<RecordFormat> for crate::output::Format {
             RecordFormat::Text => Self::Text,
         }
     }
-}
-
-fn size(text: &str) -> Result<usize, String> {
-    rosettar::limits::parse_size(text)
-        .and_then(|bytes| usize::try_from(bytes).ok())
-        .ok_or_else(|| "expected a number of bytes such as 65536, 64K or 4M".to_owned())
 }
 
 fn threads(text: &str) -> Result<usize, String> {

@@ -5,10 +5,11 @@ use std::io::Read;
 use std::path::Path;
 
 use crate::error::{Error, Result, code};
-use crate::io::{NamedFile, ReadAt};
+use crate::io::{LockedFile, NamedFile, ReadAt};
 use crate::read::{Archive, ArchiveStream, Head, Indexed, ReadOptions};
 use crate::v1;
 use crate::wire::prefix;
+use crate::write::{WriteOptions, Writer};
 
 /// Opens an archive with the default options.
 ///
@@ -78,6 +79,36 @@ impl ReadOptions {
         let file = File::open(path)
             .map_err(|error| Error::io(code::IO_FILE, format_args!("cannot open {}", path.display()), error))?;
         self.open(NamedFile::new(file, path))
+    }
+}
+
+impl WriteOptions {
+    /// A writer that adds to the archive at `path`. What is there is copied into a new file, frames as they are, and that
+    /// file takes the old one's place when [`Writer::finish`] returns; before that, and after any failure, the old one is
+    /// there. Who has the old archive open keeps it. Of several processes that add to one archive at the same time each
+    /// waits for those before it, without an end unless the [monitor](Self::monitor) stops it.
+    ///
+    /// ```
+    /// use rosettar::{NewEntry, WriteOptions};
+    /// # let directory = tempfile::tempdir().unwrap();
+    /// # let path = directory.path().join("a.rtar");
+    /// # WriteOptions::new().create(&path)?.finish()?;
+    ///
+    /// let mut writer = WriteOptions::new().append_to(&path)?;
+    /// writer.add_bytes(NewEntry::new("more.txt")?, b"more")?;
+    /// writer.finish()?;
+    /// assert_eq!(rosettar::open_path(&path)?.read("more.txt")?, b"more");
+    /// # Ok::<(), rosettar::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`ReadOptions::open_path`] and [`Continuation::create`](crate::write::Continuation::create);
+    /// `usage.interrupted`.
+    pub fn append_to(self, path: impl AsRef<Path>) -> Result<Writer<'static>> {
+        let file = LockedFile::open(&path, |_| self.monitor.advance(0))?;
+        let reading = ReadOptions::new().limits(self.limits.clone()).threads(self.threads);
+        let archive = reading.open(file.clone())?;
+        self.continue_from(&archive).source_file(&file).create(path)
     }
 }
 

@@ -39,7 +39,7 @@ pub use read::{Archive, ArchiveStream, ReadOptions};
 pub use recover::{RecoverOptions, RecoverReport};
 pub use select::Selection;
 pub use verify::VerifyOptions;
-pub use write::{NewEntry, RecordType, StreamId, WriteOptions, Writer};
+pub use write::{Continuation, NewEntry, RecordType, StreamId, WriteOptions, Writer};
 
 /// The examples of the READMEs run as tests.
 #[cfg(doctest)]

@@ -24,7 +24,7 @@ pub enum Source {
 /// use rosettar_cli::ingest::{Format, RecordsSpec, Source};
 ///
 /// let spec = RecordsSpec::parse("flights:demo.Flight=csv:-")?;
-/// assert_eq!((spec.stream.as_str(), spec.type_name.as_str()), ("flights", "demo.Flight"));
+/// assert_eq!((spec.stream.as_str(), spec.type_name.as_deref()), ("flights", Some("demo.Flight")));
 /// assert_eq!((spec.format, spec.source), (Format::Csv, Source::Stdin));
 /// # Ok::<(), rosettar::Error>(())
 /// ```
@@ -32,8 +32,8 @@ pub enum Source {
 pub struct RecordsSpec {
     /// The stream's name.
     pub stream: String,
-    /// The full name of the message type, without a leading point.
-    pub type_name: String,
+    /// The full name of the message type, without a leading point; `None` where it is that of a stream that is there.
+    pub type_name: Option<String>,
     /// The format of the records.
     pub format: Format,
     /// Where they are.
@@ -46,11 +46,26 @@ impl RecordsSpec {
     /// # Errors
     /// `usage.option` when it is not of that form, or does not tell the format.
     pub fn parse(text: &str) -> Result<Self> {
+        let spec = Self::parse_extending(text)?;
+        if spec.type_name.is_none() {
+            let message = format!("--records {text:?}: it names no message type; expected NAME:TYPE=FILE");
+            return Err(Error::new(code::USAGE_OPTION, message));
+        }
+        Ok(spec)
+    }
+
+    /// As [`parse`](Self::parse), where the type may be left out, `NAME=FILE`, because the stream is there and has one.
+    ///
+    /// # Errors
+    /// As [`parse`](Self::parse).
+    pub fn parse_extending(text: &str) -> Result<Self> {
         let refuse =
             |why: &str| Error::new(code::USAGE_OPTION, format!("--records {text:?}: {why}; expected NAME:TYPE=FILE"));
         let (head, rest) = text.split_once('=').ok_or_else(|| refuse("it names no file"))?;
-        let (stream, type_name) = head.split_once(':').ok_or_else(|| refuse("it names no message type"))?;
-        let type_name = type_name.strip_prefix('.').unwrap_or(type_name);
+        let (stream, type_name) = match head.split_once(':') {
+            Some((stream, name)) => (stream, Some(name.strip_prefix('.').unwrap_or(name))),
+            None => (head, None),
+        };
         if stream.is_empty() {
             return Err(refuse("it names no stream"));
         }
@@ -59,7 +74,7 @@ impl RecordsSpec {
                 && !part.starts_with(|c: char| c.is_ascii_digit())
                 && part.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
         };
-        if !type_name.split('.').all(part_is_name) {
+        if let Some(type_name) = type_name.filter(|name| !name.split('.').all(part_is_name)) {
             return Err(refuse(&format!("{type_name:?} is not a message type's full name, such as demo.Flight")));
         }
         let stated = rest.split_once(':').and_then(|(name, file)| Some((Format::from_name(name)?, file)));
@@ -80,7 +95,7 @@ impl RecordsSpec {
             )
         })?;
         let source = if file == "-" { Source::Stdin } else { Source::File(file.to_owned()) };
-        Ok(Self { stream: stream.to_owned(), type_name: type_name.to_owned(), format, source })
+        Ok(Self { stream: stream.to_owned(), type_name: type_name.map(str::to_owned), format, source })
     }
 }
 
@@ -102,8 +117,10 @@ mod tests {
         ] {
             let spec = RecordsSpec::parse(text).unwrap();
             assert_eq!((spec.format, spec.source), (format, source), "{text}");
-            assert!(!spec.type_name.starts_with('.'));
+            assert!(!spec.type_name.unwrap().starts_with('.'));
         }
+        let spec = RecordsSpec::parse_extending("a=csv:x:y").unwrap();
+        assert_eq!((spec.type_name, spec.source), (None, Source::File("x:y".into())));
     }
 
     #[test]

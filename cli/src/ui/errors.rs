@@ -27,8 +27,10 @@ pub fn exit_code(error: &Error, role: Role) -> u8 {
         return exit::INTERRUPTED;
     }
     match (error.kind(), role) {
-        (ErrorKind::Io | ErrorKind::Usage, _) | (_, Role::Makes) => exit::USAGE,
-        _ => exit::ARCHIVE,
+        (ErrorKind::Io | ErrorKind::Usage, _) => exit::USAGE,
+        // A digest is wrong only in an archive that was read, such as one that is continued.
+        (ErrorKind::Integrity, _) | (_, Role::Reads) => exit::ARCHIVE,
+        (_, Role::Makes) => exit::USAGE,
     }
 }
 
@@ -103,7 +105,7 @@ mod tests {
             (code::IO_READ, 1, 1),
             (code::USAGE_OPTION, 1, 1),
             (code::USAGE_INTERRUPTED, 130, 130),
-            (code::FRAME_DIGEST, 2, 1),
+            (code::FRAME_DIGEST, 2, 2),
             (code::INDEX_FRAMES, 2, 1),
             (code::FEATURE_UNKNOWN, 2, 1),
             (code::LIMIT_ENTRIES, 2, 1),

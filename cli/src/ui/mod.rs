@@ -20,7 +20,7 @@ pub use watch::Watch;
 pub mod exit {
     /// Done.
     pub const DONE: u8 = 0;
-    /// Wrong usage, or the environment: an unknown option, no such file, a full disk; bad input to `pack`.
+    /// Wrong usage, or the environment: an unknown option, no such file, a full disk; bad input to `pack` or `append`.
     pub const USAGE: u8 = 1;
     /// An archive that was read is not acceptable.
     pub const ARCHIVE: u8 = 2;

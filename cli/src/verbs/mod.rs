@@ -1,5 +1,6 @@
 //! The verbs, one module each.
 
+mod append;
 mod cat;
 mod completions;
 mod diff;
@@ -8,31 +9,45 @@ mod info;
 mod input;
 mod json;
 mod list;
+mod making;
 mod man;
 mod pack;
 mod provisional;
 mod records;
 mod recover;
+mod remove;
 mod schema;
 mod verify;
 
+use std::cell::Cell;
 use std::fmt::Display;
 use std::io::Write;
+use std::path::Path;
+use std::rc::Rc;
+use std::time::Duration;
 
 use rosettar::error::code;
+use rosettar::io::LockedFile;
 use rosettar::{Error, Limits, Monitor, ReadOptions, Result};
 
 use crate::args::{Cli, Global, Verb};
 use crate::output::table::escape;
 use crate::ui::{self, Interrupt, Role, Stream, Watch, colours, exit};
 
+/// How long a verb waits for another process before it says so.
+const PATIENCE: Duration = Duration::from_secs(1);
+
 /// Runs a verb, reports its error, and returns the exit code.
 pub(crate) fn run(cli: Cli) -> u8 {
     let json = cli.global.json;
-    let role = if matches!(cli.verb, Verb::Pack(_)) { Role::Makes } else { Role::Reads };
-    let outcome = Context::new(cli.global).and_then(|context| {
+    // Which of both a verb does when it fails, where it does both, it says itself.
+    let makes = matches!(cli.verb, Verb::Pack(_) | Verb::Append(_));
+    let role = Rc::new(Cell::new(if makes { Role::Makes } else { Role::Reads }));
+    let outcome = Context::new(cli.global, Rc::clone(&role)).and_then(|context| {
         let outcome = match cli.verb {
-            Verb::Pack(args) => pack::run(&context, *args),
+            Verb::Pack(args) => pack::run(&context, &args),
+            Verb::Append(args) => append::run(&context, &args),
+            Verb::Remove(args) => remove::run(&context, &args),
             Verb::Info(args) => info::run(&context, &args),
             Verb::List(args) => list::run(&context, &args),
             Verb::Cat(args) => cat::run(&context, &args),
@@ -50,7 +65,7 @@ pub(crate) fn run(cli: Cli) -> u8 {
     });
     outcome.unwrap_or_else(|error| {
         ui::report(&error, json);
-        ui::exit_code(&error, role)
+        ui::exit_code(&error, role.get())
     })
 }
 
@@ -60,10 +75,12 @@ struct Context {
     quiet: bool,
     limits: Limits,
     interrupt: Interrupt,
+    /// What the verb is doing with archives.
+    role: Rc<Cell<Role>>,
 }
 
 impl Context {
-    fn new(global: Global) -> Result<Self> {
+    fn new(global: Global, role: Rc<Cell<Role>>) -> Result<Self> {
         let mut limits = Limits::default();
         for limit in &global.limits {
             let (name, value) = limit.split_once('=').ok_or_else(|| {
@@ -71,12 +88,40 @@ impl Context {
             })?;
             limits.set(name, value)?;
         }
-        Ok(Self { json: global.json, quiet: global.quiet, limits, interrupt: Interrupt::global()? })
+        Ok(Self { json: global.json, quiet: global.quiet, limits, interrupt: Interrupt::global()?, role })
     }
 
     /// How to read archives.
     fn reading(&self) -> ReadOptions {
         ReadOptions::new().limits(self.limits.clone())
+    }
+
+    /// Opens the archive at `path`, which is to be replaced by one made from it, once nobody else does the same.
+    fn lock(&self, path: &Path) -> Result<LockedFile> {
+        if path.as_os_str() == "-" {
+            let message = "an archive on standard input cannot be changed: save it to a file first";
+            return Err(Error::new(code::USAGE_OPTION, message));
+        }
+        let mut told = false;
+        LockedFile::open(path, |waited| {
+            if waited >= PATIENCE && !std::mem::replace(&mut told, true) {
+                self.warn(&path.to_string_lossy(), "another process is changing it; waiting for that to end");
+            }
+            self.interrupt.check()
+        })
+    }
+
+    /// States what the verb is doing with archives from now on.
+    fn blame(&self, role: Role) {
+        self.role.set(role);
+    }
+
+    /// Does some work in another role.
+    fn blaming<T>(&self, role: Role, work: impl FnOnce() -> Result<T>) -> Result<T> {
+        let before = self.role.replace(role);
+        let done = work()?;
+        self.role.set(before);
+        Ok(done)
     }
 
     /// Shows the progress of work that `monitor` counts, and stops it when the user asks for that, until it is dropped.

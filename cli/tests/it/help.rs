@@ -2,8 +2,22 @@
 
 use crate::support::{Dir, names};
 
-const VERBS: &[&str] =
-    &["pack", "info", "list", "cat", "records", "schema", "extract", "verify", "recover", "diff", "completions", "man"];
+const VERBS: &[&str] = &[
+    "pack",
+    "append",
+    "remove",
+    "info",
+    "list",
+    "cat",
+    "records",
+    "schema",
+    "extract",
+    "verify",
+    "recover",
+    "diff",
+    "completions",
+    "man",
+];
 
 #[test]
 fn every_verb_has_examples() {

@@ -47,6 +47,23 @@ fn packing_stops_and_leaves_nothing() {
 }
 
 #[test]
+fn appending_stops_and_leaves_the_old_archive() {
+    let dir = Dir::with_archive();
+    let old = std::fs::read(dir.path("a.rtar")).unwrap();
+    std::fs::File::create(dir.path("huge")).unwrap().set_len(9 << 30).unwrap();
+    let before = dir.names();
+    let args = ["append", "a.rtar", "--level", "9", "huge"];
+    let child = dir.command(&args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    wait_for("a temporary file", || dir.names().len() > before.len());
+    interrupt(child.id());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(130), "{output:?}");
+    assert_eq!(dir.names(), before);
+    assert_eq!(std::fs::read(dir.path("a.rtar")).unwrap(), old);
+    dir.run(&["remove", "-q", "a.rtar", "a.txt"]).ok();
+}
+
+#[test]
 fn waiting_for_standard_input_stops() {
     let dir = Dir::with_files();
     let args = ["pack", "-o", "a.rtar", "--proto", "rows.proto", "--records", "r:demo.Row=csv:-"];

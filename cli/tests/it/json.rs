@@ -77,6 +77,18 @@ fn every_verb_prints_what_is_documented() {
     let packed = dir.run(&[PACK_ALL, &["--json", "--created", "@5"]].concat()).ok().json();
     schema.check("pack", &packed);
     assert_eq!(packed["notes"][0]["kind"], "unportable");
+    dir.write("t/more.txt", "more");
+    let append = ["append", "--json", "a.rtar", "-o", "b.rtar", "t/more.txt", "t/a.txt", "--replace"];
+    let appended = dir.run(&append).ok().json();
+    schema.check("append", &appended);
+    assert_eq!((&appended["replaced"], &appended["archive"]), (&1.into(), &"b.rtar".into()));
+    for dry_run in [true, false] {
+        let args = ["remove", "--json", "b.rtar", "*.txt", "t/sub", if dry_run { "--dry-run" } else { "--quiet" }];
+        let removed = dir.run(&args).ok().json();
+        schema.check("remove", &removed);
+        assert_eq!(removed["dry_run"], dry_run);
+        assert_eq!(removed["removed"].as_array().unwrap().len(), 6);
+    }
     let info = dir.run(&["info", "--json", "a.rtar"]).ok().json();
     schema.check("info", &info);
     assert_eq!(info["root_digest"], packed["root_digest"]);

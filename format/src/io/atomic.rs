@@ -9,6 +9,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use super::dir::{Dir, set_file_mode, shortened, uninterrupted, with_random_name};
+use super::locked::LockedFile;
 use crate::error::{Code, Error, Result, code};
 
 /// The longest file name there is, and what a temporary name adds to the target's: `.` and `.rosettar-XXXXXXXX.tmp`.
@@ -199,26 +200,43 @@ impl AtomicFile {
     ///   [new](Self::create_new) file is taken by now: the same.
     /// - `io.durability` where all that failed is the sync of the directory: the new file is in place, but a power cut
     ///   may undo that.
-    pub fn commit(mut self) -> Result<()> {
+    pub fn commit(self) -> Result<()> {
+        self.publish(None)
+    }
+
+    /// As [`commit`](Self::commit), for a file made from `source`: only if that is unchanged. Where it is `source` itself
+    /// that is replaced, the two change places in one step, so that another file that was put there in the last moment
+    /// is seen, and put back.
+    ///
+    /// # Errors
+    /// As [`commit`](Self::commit); `io.source-changed`, where the temporary file is removed and what is there stays.
+    pub fn commit_made_from(self, source: &LockedFile) -> Result<()> {
+        self.publish(Some(source))
+    }
+
+    fn publish(mut self, source: Option<&LockedFile>) -> Result<()> {
         if self.failed {
             let message = format!("cannot commit {}: an earlier write failed", self.shown.display());
             return Err(Error::new(code::IO_WRITE, message));
         }
         let Some(mut pending) = self.pending.take() else {
+            source.map_or(Ok(()), LockedFile::check_unchanged)?;
             return sync_direct(&self.file).map_err(|error| failed_to(code::IO_WRITE, "sync", &self.shown, error));
         };
         set_file_mode(&self.file, pending.mode).map_err(|error| cannot("set the mode of", &self.shown, error))?;
         self.file.sync_all().map_err(|error| failed_to(code::IO_WRITE, "sync", &self.shown, error))?;
-        let Pending { directory, temporary, name, .. } = &pending;
-        let renamed = match pending.exclusive {
-            true => directory.rename_new(temporary, directory, name),
-            false => directory.rename(temporary, directory, name),
-        };
-        renamed.map_err(|error| cannot("rename the temporary file to", &self.shown, error))?;
+        source.map_or(Ok(()), LockedFile::check_unchanged)?;
+        let old = pending.put_in_place(source, &self.shown)?;
         pending.live = false;
+        let removed = old.map_or(Ok(()), |old| pending.directory.remove_file(&old));
         pending.directory.sync().map_err(|error| {
             let doing = format!("{} was renamed into place, but its durability is unknown", self.shown.display());
             Error::io(code::IO_DURABILITY, doing, error)
+        })?;
+        removed.map_err(|error| {
+            let old = self.shown.with_file_name(&pending.temporary);
+            let doing = format!("{} is in place, but the old file stays as {}", self.shown.display(), old.display());
+            Error::io(code::IO_FILE, doing, error)
         })
     }
 
@@ -255,6 +273,43 @@ impl Write for AtomicFile {
 
     fn flush(&mut self) -> io::Result<()> {
         self.file.flush()
+    }
+}
+
+impl Pending {
+    /// Gives the temporary file its name. Where it has changed places with `source`, the name of that is returned.
+    fn put_in_place(&self, source: Option<&LockedFile>, shown: &Path) -> Result<Option<OsString>> {
+        let Self { directory, temporary, name, .. } = self;
+        let failed = |error| cannot("rename the temporary file to", shown, error);
+        if self.exclusive {
+            return directory.rename_new(temporary, directory, name).map(|()| None).map_err(failed);
+        }
+        if let Some(source) = source.filter(|source| self.is_source(name, source)) {
+            match self.exchange_with(source) {
+                Ok(true) => return Ok(Some(temporary.clone())),
+                Ok(false) => return Err(source.changed("another file was put in its place")),
+                // Not every file system can do that; there the look of a moment ago has to do.
+                Err(error) if error.kind() == io::ErrorKind::Unsupported => {}
+                Err(error) => return Err(failed(error)),
+            }
+        }
+        directory.rename(temporary, directory, name).map(|()| None).map_err(failed)
+    }
+
+    /// Lets the temporary file and the target change places; where the target turns out not to be `source` any more,
+    /// back again, and the answer is no.
+    fn exchange_with(&self, source: &LockedFile) -> io::Result<bool> {
+        let Self { directory, temporary, name, .. } = self;
+        directory.exchange(temporary, directory, name)?;
+        let was_source = self.is_source(temporary, source);
+        if !was_source {
+            directory.exchange(temporary, directory, name)?;
+        }
+        Ok(was_source)
+    }
+
+    fn is_source(&self, name: &OsStr, source: &LockedFile) -> bool {
+        self.directory.stat(name).is_ok_and(|stat| source.is(&stat))
     }
 }
 
@@ -413,6 +468,31 @@ mod tests {
         file.abort().unwrap();
         assert_eq!(names(temp.path()), ["a"]);
         assert_eq!(fs::read(&path).unwrap(), b"old");
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn what_was_put_there_in_the_last_moment_is_put_back() {
+        let temp = tempfile::tempdir().unwrap();
+        let path = temp.path().join("a");
+        fs::write(&path, "old").unwrap();
+        let source = LockedFile::open(&path, |_| Ok(())).unwrap();
+        let mut file = AtomicFile::replace(&path).unwrap();
+        file.write_all(b"new").unwrap();
+        // After the look before publication, so that only the exchange can show it.
+        write(&path, b"another's");
+        match file.pending.as_ref().unwrap().exchange_with(&source) {
+            Ok(exchanged) => assert!(!exchanged),
+            Err(error) => assert_eq!(error.kind(), io::ErrorKind::Unsupported),
+        }
+        assert_eq!(fs::read(&path).unwrap(), b"another's");
+        drop(file);
+        let source = LockedFile::open(&path, |_| Ok(())).unwrap();
+        let mut file = AtomicFile::replace(&path).unwrap();
+        file.write_all(b"new").unwrap();
+        file.commit_made_from(&source).unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"new");
+        assert_eq!(names(temp.path()), ["a"]);
     }
 
     #[test]

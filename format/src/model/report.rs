@@ -18,6 +18,11 @@ pub struct Summary {
     pub totals: Totals,
     /// The streams, in the order of their numbers.
     pub streams: Vec<StreamInfo>,
+    /// Bytes of frames that were copied as they are from the archive that was continued; 0 where none was.
+    pub copied_bytes: u64,
+    /// How many fields of that archive's index and entry table this version does not know, and so has dropped. Those of
+    /// the manifest are kept.
+    pub dropped_fields: u64,
 }
 
 /// One thing that is wrong with an archive.

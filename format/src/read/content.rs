@@ -28,7 +28,7 @@ pub struct EntryReader {
 }
 
 impl EntryReader {
-    pub(super) fn new(archive: &Arc<Indexed>, placed: Placed) -> Self {
+    pub(crate) fn new(archive: &Arc<Indexed>, placed: Placed) -> Self {
         Self { archive: Arc::clone(archive), placed, at: 0, chunk: None, hasher: Some(Hasher::new()), wrong: None }
     }
 

@@ -18,6 +18,8 @@ pub struct Entries {
     page: std::vec::IntoIter<Placed>,
     next_page: usize,
     next_entry: u64,
+    /// How many fields of the pages so far this version does not know.
+    pub(crate) unknown_fields: u64,
 }
 
 impl Entries {
@@ -25,7 +27,16 @@ impl Entries {
         let inner = &archive.inner;
         let check = TableCheck::new(&inner.index, inner.schema_digests());
         let page = Vec::new().into_iter();
-        Self { archive: archive.clone(), reserved, check: Some(check), begins: true, page, next_page: 0, next_entry: 0 }
+        Self {
+            archive: archive.clone(),
+            reserved,
+            check: Some(check),
+            begins: true,
+            page,
+            next_page: 0,
+            next_entry: 0,
+            unknown_fields: 0,
+        }
     }
 
     /// Reads the Schemas that were declared late, so that their members can be held against them as well.
@@ -55,6 +66,7 @@ impl Entries {
                     let page = self.archive.inner.decode_page(self.next_page);
                     self.next_page += 1;
                     page.map(|page| {
+                        self.unknown_fields += page.unknown_fields;
                         self.page = page.entries.into_iter();
                         None
                     })

@@ -116,16 +116,23 @@ impl Indexed {
 
     /// The stored bytes of frame `number`, once their digest was found right.
     pub(crate) fn frame(&self, number: usize) -> Result<Vec<u8>> {
-        let place = &self.index.frames[number];
-        let frame = read_range(self.source.as_ref(), place.offset, place.stored)?;
-        check_frame(&frame, place)?;
-        Ok(frame)
+        self.frame_into(number, Vec::new())
     }
 
-    /// What payload frame `number` decodes to.
-    pub(crate) fn decode_chunk(&self, number: usize) -> Result<Vec<u8>> {
+    /// As [`frame`](Self::frame), in a buffer that was used before: memory that is at hand costs no page faults.
+    pub(crate) fn frame_into(&self, number: usize, mut buffer: Vec<u8>) -> Result<Vec<u8>> {
         let place = &self.index.frames[number];
-        let frame = self.frame(number)?;
+        buffer.resize(place.stored as usize, 0);
+        fill(&mut buffer, self.source.as_ref(), place.offset)?;
+        check_frame(&buffer, place)?;
+        Ok(buffer)
+    }
+
+    /// As [`frame_into`](Self::frame_into), for a payload frame, once also the size that its header states was found
+    /// right.
+    pub(crate) fn payload_frame(&self, number: usize, buffer: Vec<u8>) -> Result<Vec<u8>> {
+        let place = &self.index.frames[number];
+        let frame = self.frame_into(number, buffer)?;
         let declared = frame::parse_header(&frame).map_err(|e| e.with_offset(place.offset))?.content_size;
         if declared != place.decoded {
             return Err(Error::new(
@@ -134,9 +141,16 @@ impl Indexed {
             )
             .with_offset(place.offset));
         }
+        Ok(frame)
+    }
+
+    /// What payload frame `number` decodes to.
+    pub(crate) fn decode_chunk(&self, number: usize) -> Result<Vec<u8>> {
+        let frame = self.payload_frame(number, Vec::new())?;
+        let offset = self.index.frames[number].offset;
         self.with_decoder(|decoder| {
             let mut chunk = Vec::new();
-            decoder.decode(&frame, &mut chunk).map_err(|e| e.with_offset(place.offset))?;
+            decoder.decode(&frame, &mut chunk).map_err(|e| e.with_offset(offset))?;
             Ok(chunk)
         })
     }
@@ -415,8 +429,12 @@ fn check_frame(frame: &[u8], place: &v1::FramePlace) -> Result<()> {
 /// Reads `len` bytes, which lie within the source by sums that were checked.
 fn read_range(source: &dyn ReadAt, offset: u64, len: u32) -> Result<Vec<u8>> {
     let mut bytes = vec![0; len as usize];
-    source.read_exact_at(&mut bytes, offset).map_err(|e| cannot_read(e).with_offset(offset))?;
+    fill(&mut bytes, source, offset)?;
     Ok(bytes)
+}
+
+fn fill(bytes: &mut [u8], source: &dyn ReadAt, offset: u64) -> Result<()> {
+    source.read_exact_at(bytes, offset).map_err(|e| cannot_read(e).with_offset(offset))
 }
 
 fn cannot_read(error: std::io::Error) -> Error {

@@ -5,6 +5,7 @@
 //! them before any library interprets them, and [`print_files`] turns them back into `.proto` source text.
 
 pub mod closure;
+mod compare;
 #[cfg(feature = "compile")]
 mod compile;
 mod descriptor;
@@ -15,6 +16,7 @@ mod print;
 pub(crate) mod wire;
 
 pub use closure::{check_order, closure_of, merge, order};
+pub use compare::same_type;
 #[cfg(feature = "compile")]
 pub use compile::compile;
 pub use guard::{check, limit};

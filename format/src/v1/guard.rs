@@ -6,6 +6,8 @@ const MAX_NESTING: u32 = 100;
 
 /// Which fields of a message hold what; the others are only counted.
 pub(super) struct Shape {
+    /// The highest number of a field that this version knows; none below it is free.
+    pub last: u32,
     /// Repeated numbers, packed.
     pub packed: &'static [u32],
     /// Messages to look into.
@@ -19,6 +21,8 @@ pub(super) struct Tally {
     pub fields: u64,
     /// Numbers, packed ones each.
     pub numbers: u64,
+    /// Fields that this version does not know, which decoding drops.
+    pub unknown: u64,
 }
 
 /// Counts what `bytes` hold; `None` where they are no protobuf message.
@@ -34,6 +38,7 @@ fn add(mut bytes: &[u8], shape: &Shape, tally: &mut Tally) -> Option<()> {
     while !bytes.is_empty() {
         let key = varint(&mut bytes)?;
         let field = u32::try_from(key >> 3).ok()?;
+        tally.unknown += u64::from(field > shape.last && groups == 0);
         match key & 7 {
             3 => {
                 groups += 1;
@@ -91,8 +96,8 @@ fn varint(bytes: &mut &[u8]) -> Option<u64> {
 mod tests {
     use super::*;
 
-    const INNER: Shape = Shape { packed: &[1], nested: &[] };
-    const OUTER: Shape = Shape { packed: &[], nested: &[(2, &INNER)] };
+    const INNER: Shape = Shape { last: 1, packed: &[1], nested: &[] };
+    const OUTER: Shape = Shape { last: 3, packed: &[], nested: &[(2, &INNER)] };
 
     #[test]
     fn counts_without_decoding() {
@@ -100,12 +105,12 @@ mod tests {
         let mut bytes = vec![0x08, 5, 0x12, inner.len() as u8];
         bytes.extend(inner);
         bytes.extend([0x1A, 1, 0]);
-        assert_eq!(tally(&bytes, &OUTER), Some(Tally { fields: 3, numbers: 3 }));
+        assert_eq!(tally(&bytes, &OUTER), Some(Tally { fields: 3, numbers: 3, unknown: 0 }));
         for len in [1, 3, 5, bytes.len() - 1] {
             assert_eq!(tally(&bytes[..len], &OUTER), None, "{len}");
         }
         assert_eq!(tally(&[0x0B], &OUTER), None, "a group without its end");
-        assert_eq!(tally(&[0x0B, 0x08, 1, 0x0C], &OUTER), Some(Tally { fields: 0, numbers: 1 }));
+        assert_eq!(tally(&[0x0B, 0x08, 1, 0x0C], &OUTER), Some(Tally { fields: 0, numbers: 1, unknown: 0 }));
         let deep = [[0x0B].repeat(50_000), [0x0C].repeat(50_000)].concat();
         assert_eq!(tally(&deep, &OUTER), None);
     }
@@ -120,6 +125,11 @@ mod tests {
     }
 
     fn agrees(message: &prost_reflect::MessageDescriptor, shape: &Shape) {
+        let known: Vec<u32> = message.fields().map(|field| field.number()).collect();
+        let last = known.iter().copied().max().unwrap_or_default();
+        // A shape may stand for several messages; what it lets pass as known they must not lack.
+        assert_eq!(shape.last, last, "{}", message.full_name());
+        assert_eq!(known.len(), last as usize, "{}", message.full_name());
         for field in message.fields() {
             let numeric = field.is_list() && field.is_packed();
             assert_eq!(shape.packed.contains(&field.number()), numeric, "{}", field.full_name());

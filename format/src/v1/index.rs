@@ -21,10 +21,17 @@ use crate::wire::{prefix, section, seek_table};
 /// The most entries in a page.
 const MAX_PAGE_ENTRIES: u32 = super::page::MAX_ENTRIES as u32;
 
-const FLAT: Shape = Shape { packed: &[], nested: &[] };
-const FRAMES: Shape = Shape { packed: &[1, 2], nested: &[] };
-const PAGE: Shape = Shape { packed: &[4], nested: &[] };
-const INDEX: Shape = Shape { packed: &[3], nested: &[(5, &FLAT), (6, &FLAT), (7, &FLAT), (10, &FRAMES), (11, &PAGE)] };
+/// A `KeyValue` and an `Any` have two fields each.
+const PAIR: Shape = Shape { last: 2, packed: &[], nested: &[] };
+const STREAM: Shape = Shape { last: 8, packed: &[], nested: &[] };
+const TOTALS: Shape = Shape { last: 7, packed: &[], nested: &[] };
+const FRAMES: Shape = Shape { last: 3, packed: &[1, 2], nested: &[] };
+const PAGE: Shape = Shape { last: 6, packed: &[4], nested: &[] };
+const INDEX: Shape = Shape {
+    last: 11,
+    packed: &[3],
+    nested: &[(5, &PAIR), (6, &PAIR), (7, &STREAM), (8, &TOTALS), (10, &FRAMES), (11, &PAGE)],
+};
 
 /// The shape by which an index is counted, for the test that compares it with the descriptor.
 #[cfg(test)]
@@ -49,6 +56,8 @@ pub(crate) struct Index {
     /// Where `INDX` begins and how long it is.
     pub(crate) offset: u64,
     pub(crate) stored: u32,
+    /// How many of its fields this version does not know.
+    pub(crate) unknown_fields: u64,
 }
 
 /// Where a frame is, and what it has to be.
@@ -140,7 +149,7 @@ impl Index {
         limits: &Limits,
         known_features: &[String],
     ) -> Result<Self> {
-        let message = decode(body, limits)?;
+        let (message, unknown_fields) = decode(body, limits)?;
         let digest = |bytes: &[u8], what: &str| {
             Digest::from_slice(bytes)
                 .ok_or_else(|| fault(code::INDEX_PROTOBUF, format!("{what} of {} bytes: expected 32", bytes.len())))
@@ -217,6 +226,7 @@ impl Index {
             pages,
             offset,
             stored: (section::HEAD_LEN + body.len()) as u32,
+            unknown_fields,
         })
     }
 
@@ -238,7 +248,8 @@ impl Index {
     }
 }
 
-fn decode(body: &[u8], limits: &Limits) -> Result<proto::Index> {
+/// The message, and how many of its fields are unknown.
+fn decode(body: &[u8], limits: &Limits) -> Result<(proto::Index, u64)> {
     check_size(body.len() as u64, limits)?;
     let malformed = || Error::new(code::INDEX_PROTOBUF, "the body of the index is no rosettar.v1.Index");
     let found = tally(body, &INDEX).ok_or_else(malformed)?;
@@ -253,7 +264,8 @@ fn decode(body: &[u8], limits: &Limits) -> Result<proto::Index> {
             ),
         ));
     }
-    proto::Index::decode(body).map_err(|e| malformed().with_source(e))
+    let message = proto::Index::decode(body).map_err(|e| malformed().with_source(e))?;
+    Ok((message, found.unknown))
 }
 
 fn frame_list(list: proto::Frames, pages: usize, limits: &Limits) -> Result<Vec<FramePlace>> {

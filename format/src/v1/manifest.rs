@@ -16,9 +16,11 @@ const MAX_FIELDS: u64 = 1 << 20;
 /// The longest full name of a message type.
 const MAX_TYPE_NAME: usize = 1024;
 
-const FLAT: Shape = Shape { packed: &[], nested: &[] };
-const SCHEMA: Shape = Shape { packed: &[], nested: &[(2, &FLAT)] };
-const MANIFEST: Shape = Shape { packed: &[], nested: &[(4, &FLAT), (5, &FLAT), (6, &SCHEMA)] };
+/// A `KeyValue` and an `Any` have two fields each.
+const PAIR: Shape = Shape { last: 2, packed: &[], nested: &[] };
+const STREAM: Shape = Shape { last: 3, packed: &[], nested: &[] };
+const SCHEMA: Shape = Shape { last: 2, packed: &[], nested: &[(2, &STREAM)] };
+const MANIFEST: Shape = Shape { last: 6, packed: &[], nested: &[(4, &PAIR), (5, &PAIR), (6, &SCHEMA)] };
 
 /// The shapes by which messages are counted, for the test that compares them with the descriptors.
 #[cfg(test)]

@@ -18,7 +18,7 @@ pub(crate) const MAX_ENTRIES: usize = 4096;
 /// path and target have at most 4 096 bytes each, can exceed it.
 const CLOSE_AT: usize = 4 << 20;
 
-const PAGE: Shape = Shape { packed: &[2, 3, 4, 5, 6, 9, 10], nested: &[] };
+const PAGE: Shape = Shape { last: 10, packed: &[2, 3, 4, 5, 6, 9, 10], nested: &[] };
 
 /// The shape by which a page is counted, for the test that compares it with the descriptor.
 #[cfg(test)]
@@ -31,6 +31,8 @@ pub(crate) struct Page {
     pub(crate) first_entry: u64,
     /// The entries in tar order.
     pub(crate) entries: Vec<Placed>,
+    /// How many of its fields this version does not know.
+    pub(crate) unknown_fields: u64,
 }
 
 /// An entry and where its member begins in the tar.
@@ -61,10 +63,10 @@ impl Page {
     /// # Errors
     /// `entries.*`, `path.*`, `index.pages`, and the limits on paths.
     pub(crate) fn decode(bytes: &[u8], place: &PagePlace, limits: &Limits) -> Result<Self> {
-        let message = decode(bytes)?;
+        let (message, unknown_fields) = decode(bytes)?;
         let columns = Columns::new(message, place.entry_count as usize)?;
         let entries = columns.entries(place.tar_offset, place.record_counts.len(), limits)?;
-        let page = Self { first_entry: place.first_entry, entries };
+        let page = Self { first_entry: place.first_entry, entries, unknown_fields };
         page.check_place(place)?;
         Ok(page)
     }
@@ -75,7 +77,7 @@ impl Page {
     /// # Errors
     /// `entries.*`, `path.*`, and the limits on paths.
     pub(crate) fn decode_alone(bytes: &[u8], tar_offset: u64, limits: &Limits) -> Result<Vec<Placed>> {
-        let message = decode(bytes)?;
+        let (message, _) = decode(bytes)?;
         let count = message.paths.len();
         Columns::new(message, count)?.entries(tar_offset, usize::MAX, limits)
     }
@@ -115,14 +117,15 @@ impl Page {
     }
 }
 
-fn decode(bytes: &[u8]) -> Result<proto::EntryPage> {
+fn decode(bytes: &[u8]) -> Result<(proto::EntryPage, u64)> {
     let malformed = || Error::new(code::ENTRIES_PROTOBUF, "a page of the entry table is no rosettar.v1.EntryPage");
     let found = tally(bytes, &PAGE).ok_or_else(malformed)?;
     // Eight columns of numbers, and two of strings; unknown fields of later versions have room.
     if found.numbers > 16 * MAX_ENTRIES as u64 || found.fields > 16 * MAX_ENTRIES as u64 {
         return Err(columns(format!("a page of more than {MAX_ENTRIES} entries")));
     }
-    proto::EntryPage::decode(bytes).map_err(|e| malformed().with_source(e))
+    let message = proto::EntryPage::decode(bytes).map_err(|e| malformed().with_source(e))?;
+    Ok((message, found.unknown))
 }
 
 /// The bytewise least and greatest path of the user entries; empty where there are none.

@@ -10,6 +10,7 @@ use super::writer::{Sink, Writer};
 use crate::digest::Digest;
 use crate::error::{Error, Result, code};
 use crate::frame::Decoder;
+use crate::io::LockedFile;
 use crate::limits::Limits;
 use crate::model::{Manifest, StreamInfo, Summary, Totals};
 use crate::proto;
@@ -25,7 +26,11 @@ pub(super) fn finish(mut writer: Writer<'_>) -> Result<Summary> {
     publish(writer).map_err(|error| with_partial(error, partial.as_deref()))
 }
 
-fn publish(writer: Writer<'_>) -> Result<Summary> {
+fn publish(mut writer: Writer<'_>) -> Result<Summary> {
+    let continued = writer.continued.take();
+    let source_file = continued.as_ref().and_then(|continued| continued.file.as_ref());
+    // As early as it can be known, and again when it counts.
+    source_file.map_or(Ok(()), LockedFile::check_unchanged)?;
     let Writer { mut pipeline, queue, options, mut manifest, late, schemas, mut streams, .. } = writer;
     let mut totals = queue.totals();
     totals.tar_bytes = writer.tar_bytes;
@@ -62,10 +67,15 @@ fn publish(writer: Writer<'_>) -> Result<Summary> {
     pipeline.write_unlisted(&seek_table::encode(rows.into_iter()))?;
     let size = pipeline.stored_bytes();
     match pipeline.into_sink() {
-        Sink::File(file) => file.commit()?,
+        Sink::File(file) => match source_file {
+            Some(source) => file.commit_made_from(source)?,
+            None => file.commit()?,
+        },
         Sink::Stream(mut stream) => stream.flush().map_err(cannot_write)?,
     }
-    Ok(Summary { root_digest: Digest::of(&body), content_digest, size, totals, streams })
+    let (copied_bytes, dropped_fields) =
+        continued.map_or((0, 0), |continued| (continued.copied_bytes, continued.dropped_fields));
+    Ok(Summary { root_digest: Digest::of(&body), content_digest, size, totals, streams, copied_bytes, dropped_fields })
 }
 
 /// Writes the last batches, the descriptions of streams without records, and the two blocks that end the tar.

@@ -163,6 +163,7 @@ impl Writer<'_> {
     /// Writes the batch of a stream as filled so far, after the stream's description.
     pub(super) fn write_batch(&mut self, stream: usize) -> Result<()> {
         self.describe(stream)?;
+        self.take_in_old_batches(stream)?;
         let state = &mut self.streams[stream];
         let (content, records) = state.take_batch();
         self.buffered -= content.len();
@@ -216,7 +217,8 @@ impl Writer<'_> {
         done.map_err(|error| with_partial(error, self.partial.as_deref()))
     }
 
-    fn write_member(&mut self, entry: Entry, content: Content<'_>) -> Result<()> {
+    /// Writes a member into the chunk being filled, or into frames of its own.
+    pub(super) fn write_member(&mut self, entry: Entry, content: Content<'_>) -> Result<()> {
         let reserved = entry.kind.is_reserved();
         if reserved != self.chunk.reserved {
             self.flush_chunk()?;
@@ -339,7 +341,7 @@ pub(super) fn with_partial(error: Error, partial: Option<&Path>) -> Error {
 }
 
 /// Holds an entry against the writer's limits, and against what the format can hold whatever the limits.
-fn check_entry(entry: &Entry, limits: &Limits) -> Result<()> {
+pub(super) fn check_entry(entry: &Entry, limits: &Limits) -> Result<()> {
     /// Far below a page and a frame, so that every entry fits into one.
     const MOST_TEXT: usize = 1 << 20;
     entry.path.check(limits)?;
@@ -400,7 +402,11 @@ fn read_exactly(source: &mut dyn Read, len: usize, chunk: &mut Vec<u8>, entry: &
 }
 
 fn cannot_read(error: std::io::Error, entry: &Entry) -> Error {
-    Error::io(code::IO_READ, "reading a source", error).with_entry(entry.path.as_str())
+    // A reader of this crate's, such as that of an entry of another archive, says more than that reading failed.
+    match error.downcast::<Error>() {
+        Ok(error) => error,
+        Err(error) => Error::io(code::IO_READ, "reading a source", error).with_entry(entry.path.as_str()),
+    }
 }
 
 fn changed(entry: &Entry, what: &str) -> Error {

@@ -28,12 +28,12 @@ use crate::monitor::Monitor;
 #[non_exhaustive]
 pub struct WriteOptions {
     pub(super) level: i32,
-    pub(super) threads: usize,
+    pub(crate) threads: usize,
     pub(super) chunk_size: usize,
     pub(super) producer: String,
     pub(super) created: Option<Mtime>,
-    pub(super) limits: Limits,
-    pub(super) monitor: Monitor,
+    pub(crate) limits: Limits,
+    pub(crate) monitor: Monitor,
     pub(super) flush_every: Option<u64>,
 }
 

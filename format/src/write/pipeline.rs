@@ -2,12 +2,14 @@
 
 use std::io::Write;
 use std::ops::Range;
+use std::sync::Arc;
 
 use crate::digest::Digest;
 use crate::error::{Error, Result, code};
 use crate::frame::Encoder;
 use crate::limits::Limits;
 use crate::parallel::OrderedPool;
+use crate::read::Indexed;
 
 /// One frame to make.
 enum Job {
@@ -15,6 +17,8 @@ enum Job {
     Chunk(Vec<u8>, Vec<Range<usize>>),
     /// A frame that is complete.
     Raw(Vec<u8>),
+    /// The frame of an archive with this number, as it is; with a buffer for it.
+    Copy(Arc<Indexed>, usize, Vec<u8>),
 }
 
 struct Done {
@@ -22,6 +26,7 @@ struct Done {
     decoded: u32,
     digest: Digest,
     contents: Vec<Digest>,
+    copied: bool,
 }
 
 /// Makes frames of chunks and writes them to a sink.
@@ -35,6 +40,8 @@ pub(super) struct Pipeline<S> {
     contents: Vec<Digest>,
     stored_bytes: u64,
     decoded_bytes: u64,
+    /// Where copied frames were, for further ones.
+    buffers: Vec<Vec<u8>>,
     limits: Limits,
 }
 
@@ -57,6 +64,7 @@ impl<S: Write> Pipeline<S> {
             contents: Vec::new(),
             stored_bytes: 0,
             decoded_bytes: 0,
+            buffers: Vec::new(),
             limits,
         })
     }
@@ -69,6 +77,13 @@ impl<S: Write> Pipeline<S> {
     /// Appends a frame as it is.
     pub(super) fn raw(&mut self, frame: Vec<u8>) -> Result<()> {
         self.submit(Job::Raw(frame))
+    }
+
+    /// Appends frame `number` of `archive` as it is, once its digest is found right.
+    pub(super) fn copy(&mut self, archive: &Arc<Indexed>, number: usize) -> Result<()> {
+        self.make_room()?;
+        let buffer = self.buffers.pop().unwrap_or_default();
+        self.submit(Job::Copy(Arc::clone(archive), number, buffer))
     }
 
     /// How many frames were appended.
@@ -121,13 +136,19 @@ impl<S: Write> Pipeline<S> {
             let message = format!("the archive needs more frames than the limit frames of {}", self.limits.frames);
             return Err(Error::new(code::LIMIT_FRAMES, message));
         }
+        self.make_room()?;
+        self.submitted += 1;
+        self.pool.submit(job);
+        Ok(())
+    }
+
+    /// Writes frames that are done until the pool takes another job.
+    fn make_room(&mut self) -> Result<()> {
         while self.pool.is_full() {
             if let Some(done) = self.pool.take() {
                 self.write(done?)?;
             }
         }
-        self.submitted += 1;
-        self.pool.submit(job);
         Ok(())
     }
 
@@ -147,12 +168,23 @@ impl<S: Write> Pipeline<S> {
         self.sink.write_all(&done.stored).map_err(cannot_write)?;
         self.frames.push((done.stored.len() as u32, done.decoded, done.digest));
         self.contents.extend(done.contents);
+        if done.copied {
+            self.buffers.push(done.stored);
+        }
         Ok(())
     }
 }
 
 fn make(job: Job, encoder: &mut Encoder) -> Result<Done> {
     let (stored, decoded, contents) = match job {
+        Job::Copy(archive, number, buffer) => {
+            let (decoded, digest) = (archive.index.frames[number].decoded, archive.index.frames[number].digest);
+            let stored = match decoded {
+                0 => archive.frame_into(number, buffer)?,
+                _ => archive.payload_frame(number, buffer)?,
+            };
+            return Ok(Done { stored, decoded, digest, contents: Vec::new(), copied: true });
+        }
         Job::Raw(frame) => (frame, 0, Vec::new()),
         Job::Chunk(chunk, ranges) => {
             let contents = ranges.into_iter().map(|range| Digest::of(&chunk[range])).collect();
@@ -160,7 +192,7 @@ fn make(job: Job, encoder: &mut Encoder) -> Result<Done> {
         }
     };
     let digest = Digest::of(&stored);
-    Ok(Done { stored, decoded, digest, contents })
+    Ok(Done { stored, decoded, digest, contents, copied: false })
 }
 
 pub(super) fn cannot_write(error: std::io::Error) -> Error {

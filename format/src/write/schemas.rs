@@ -21,6 +21,11 @@ impl Schemas {
         Self { bodies: vec![own], in_manifest: None, bytes: 0 }
     }
 
+    /// Those of an archive that is continued, of which the manifest holds the first `in_manifest`.
+    pub(super) fn continued(bodies: Vec<SchemaBody>, in_manifest: usize) -> Self {
+        Self { bodies, in_manifest: Some(in_manifest), bytes: 0 }
+    }
+
     /// The number of the Schema for a stream of `type_name`, as `descriptor_set` defines it: before the manifest is
     /// written one that holds the same files or agrees with them, later a new one, which declares the stream.
     pub(super) fn for_stream(&mut self, type_name: &str, descriptor_set: &[u8], limits: &Limits) -> Result<u32> {

@@ -76,9 +76,17 @@ pub(super) struct StreamState {
     pub(super) batches: u32,
     records: u64,
     size: u64,
-    hasher: Hasher,
+    digest: BatchesDigest,
     /// Decodes records before they are taken, once it was asked for.
     pub(super) checker: Option<MessageDescriptor>,
+}
+
+/// What is known of the digest of a stream's batches.
+enum BatchesDigest {
+    /// Every batch so far was taken in.
+    Running(Hasher),
+    /// The digest of the old batches, which can be kept but not continued: that takes the batches themselves.
+    Of(Digest),
 }
 
 impl StreamState {
@@ -92,9 +100,32 @@ impl StreamState {
             batches: 0,
             records: 0,
             size: 0,
-            hasher: Hasher::new(),
+            digest: BatchesDigest::Running(Hasher::new()),
             checker: None,
         }
+    }
+
+    /// A stream of the archive that is continued, as it is there.
+    pub(super) fn continued(number: u32, info: &StreamInfo) -> Self {
+        Self {
+            number,
+            described: true,
+            batches: info.batches,
+            records: info.records,
+            size: info.size,
+            digest: BatchesDigest::Of(info.digest),
+            ..Self::new(info.declaration.clone())
+        }
+    }
+
+    /// Whether the digest of its batches cannot be continued before the old ones were taken in again.
+    pub(super) fn needs_old_batches(&self) -> bool {
+        matches!(self.digest, BatchesDigest::Of(_))
+    }
+
+    /// Continues the digest of the batches with what took in the old ones.
+    pub(super) fn resume(&mut self, hasher: Hasher) {
+        self.digest = BatchesDigest::Running(hasher);
     }
 
     /// The batch as filled so far and its number of records; the next one begins empty.
@@ -103,13 +134,19 @@ impl StreamState {
         let records = std::mem::take(&mut self.batch_records);
         self.records += records;
         self.size += batch.len() as u64;
-        self.hasher.update(&batch);
+        match &mut self.digest {
+            BatchesDigest::Running(hasher) => hasher.update(&batch),
+            BatchesDigest::Of(_) => unreachable!("the old batches were taken in before"),
+        }
         (batch, records)
     }
 
     /// Declaration and totals, once every batch is taken.
     pub(super) fn into_info(self) -> StreamInfo {
-        let digest: Digest = self.hasher.finish();
+        let digest = match self.digest {
+            BatchesDigest::Running(hasher) => hasher.finish(),
+            BatchesDigest::Of(digest) => digest,
+        };
         StreamInfo {
             declaration: self.declaration,
             records: self.records,

@@ -49,7 +49,7 @@ pub struct WalkOptions {
     unsupported: Unsupported,
     names: Names,
     limits: Limits,
-    output: Option<PathBuf>,
+    outputs: Vec<PathBuf>,
     /// Device and inode of files that are left out.
     own_files: Vec<(u64, u64)>,
 }
@@ -104,10 +104,11 @@ impl WalkOptions {
         self
     }
 
-    /// Leaves out what stands at `path`, an archive that is about to be replaced, so that it is not packed into itself.
+    /// Leaves out what stands at `path`, an archive that is about to be replaced, so that it is not packed into itself;
+    /// and what other calls named.
     #[must_use]
     pub fn output(mut self, path: impl Into<PathBuf>) -> Self {
-        self.output = Some(path.into());
+        self.outputs.push(path.into());
         self
     }
 }
@@ -244,7 +245,7 @@ struct Walker<'a> {
     include: Option<GlobSet>,
     exclude: GlobSet,
     /// The directory, by device and inode, and the name of what is left out as [`WalkOptions::output`] asks.
-    output: Option<((u64, u64), OsString)>,
+    outputs: Vec<((u64, u64), OsString)>,
     found: Vec<Found>,
     skipped: Vec<Note>,
 }
@@ -260,11 +261,11 @@ impl<'a> Walker<'a> {
     fn new(options: &'a WalkOptions) -> Result<Self> {
         let include = if options.include.is_empty() { None } else { Some(globs(&options.include)?) };
         let exclude = globs(&options.exclude)?;
-        let output = match options.output.as_deref() {
-            Some(path) => identity_of_output(path)?,
-            None => None,
-        };
-        Ok(Self { options, include, exclude, output, found: Vec::new(), skipped: Vec::new() })
+        let mut outputs = Vec::new();
+        for path in &options.outputs {
+            outputs.extend(identity_of_output(path)?);
+        }
+        Ok(Self { options, include, exclude, outputs, found: Vec::new(), skipped: Vec::new() })
     }
 
     /// Lists `dir`, whose archive path with a `/` is `prefix`, and what is below it. `matched` tells whether an include
@@ -284,11 +285,9 @@ impl<'a> Walker<'a> {
     }
 
     fn look_at(&mut self, dir: &Dir, name: &OsStr, path: String, source: PathBuf, matched: bool) -> Result<()> {
-        if let Some((above, output)) = &self.output
-            && output == name
-        {
+        if self.outputs.iter().any(|(_, output)| output == name) {
             let stat = dir.stat_self().map_err(|error| vanished("look at", &source, &path, error))?;
-            if (stat.dev, stat.ino) == *above {
+            if self.outputs.contains(&((stat.dev, stat.ino), name.to_owned())) {
                 return Ok(());
             }
         }

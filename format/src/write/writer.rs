@@ -14,6 +14,7 @@ use super::members::{Chunk, Content};
 use super::options::WriteOptions;
 use super::pipeline::{Pipeline, cannot_write};
 use super::schemas::Schemas;
+use super::splice::Continued;
 use super::streams::{RecordType, StreamId, StreamState};
 use super::tree::{self, SourceOpener, Tree, TreeItem, TreeKind, WalkOptions};
 use crate::digest::Digest;
@@ -84,8 +85,10 @@ pub struct Writer<'a> {
     /// The file that stays where the archive is not finished.
     pub(super) partial: Option<PathBuf>,
     opener: SourceOpener,
-    /// Device and inode of the files that this writer makes and replaces, which a walk is to leave out.
-    own_files: Vec<(u64, u64)>,
+    /// Device and inode of the files that this writer makes, replaces and continues, which a walk is to leave out.
+    pub(super) own_files: Vec<(u64, u64)>,
+    /// The archive that is continued, where one is.
+    pub(super) continued: Option<Continued>,
     pub(super) failed: bool,
 }
 
@@ -150,6 +153,7 @@ impl<'a> Writer<'a> {
             unflushed: 0,
             partial,
             opener: SourceOpener::default(),
+            continued: None,
             failed: false,
         })
     }
@@ -227,13 +231,19 @@ impl<'a> Writer<'a> {
     /// Declares a stream called `name` of records of a type. The descriptors that the type needs are put into the
     /// archive, once for all streams that agree on them.
     ///
+    /// A stream that the archive being [continued](WriteOptions::continue_from) has already is extended, where its type
+    /// is the same: by name, by [descriptors](crate::schema::same_type), and by version unless none is stated.
+    ///
     /// # Errors
-    /// `manifest.streams` where `name` is not legal or, case ignored, taken; `schema.*` where the type is not defined or
+    /// `manifest.streams` where `name` is not legal or, case ignored, taken, or a stream of another type; `schema.*` where the type is not defined or
     /// its descriptors are not acceptable; `limit.streams`, `limit.schemas`, `limit.manifest-bytes`.
     pub fn declare(&mut self, name: &str, record_type: RecordType) -> Result<StreamId> {
         self.check_usable()?;
         let name = StreamName::new(name)?;
         check_type_name(&record_type.type_name)?;
+        if let Some(index) = self.continued_stream(name.as_str()) {
+            return self.extend(index, &record_type);
+        }
         if self.stream_names.contains(&name.folded()) {
             let message = format!("a stream called {name}, case ignored, was declared before: expected another name");
             return Err(Error::new(code::MANIFEST_STREAMS, message));
@@ -253,6 +263,21 @@ impl<'a> Writer<'a> {
             self.write_late_schema()?;
         }
         Ok(StreamId { writer: self.number, index: self.streams.len() - 1 })
+    }
+
+    /// The stream called `name` of the archive that is being [continued](WriteOptions::continue_from), to be extended by
+    /// records of the type that it has.
+    ///
+    /// # Errors
+    /// `usage.no-such-stream`.
+    pub fn stream(&self, name: &str) -> Result<StreamId> {
+        match self.continued_stream(name) {
+            Some(index) => Ok(StreamId { writer: self.number, index }),
+            None => {
+                let message = format!("the archive that is continued has no stream called {name:?}");
+                Err(Error::new(code::USAGE_NO_SUCH_STREAM, message))
+            }
+        }
     }
 
     /// Appends a record to a stream.
@@ -393,6 +418,34 @@ impl<'a> Writer<'a> {
     /// Where facts go: into the manifest, or, once it is written, into the index.
     fn facts(&mut self) -> &mut Manifest {
         if self.manifest_digest.is_none() { &mut self.manifest } else { &mut self.late }
+    }
+
+    /// The place among the declared ones of the stream called `name`, if it is one of the archive that is continued.
+    fn continued_stream(&self, name: &str) -> Option<usize> {
+        let continued = self.continued.as_ref()?.streams();
+        self.streams[..continued].iter().position(|stream| stream.declaration.name.as_str() == name)
+    }
+
+    /// The continued stream at `index`, once its type was found to be `record_type`.
+    fn extend(&self, index: usize, record_type: &RecordType) -> Result<StreamId> {
+        let declaration = &self.streams[index].declaration;
+        let refuse = |what: String| {
+            let name = &declaration.name;
+            let message = format!("the archive has a stream called {name} {what}: expected the same, or another name");
+            Err(Error::new(code::MANIFEST_STREAMS, message))
+        };
+        if declaration.type_name != record_type.type_name {
+            return refuse(format!("of type {}, not {}", declaration.type_name, record_type.type_name));
+        }
+        let (has, stated) = (declaration.schema_version, record_type.schema_version);
+        if stated != 0 && stated != has {
+            return refuse(format!("of schema version {has}, not {stated}"));
+        }
+        let known = &self.schemas.bodies()[declaration.schema as usize].descriptor_set;
+        if !schema::same_type(known, &record_type.descriptor_set, &declaration.type_name)? {
+            return refuse(format!("whose type {} is defined differently", declaration.type_name));
+        }
+        Ok(StreamId { writer: self.number, index })
     }
 
     /// The place of `stream` among the declared ones.

@@ -3,6 +3,7 @@
 
 #[cfg(target_os = "linux")]
 mod attacks;
+mod concurrency;
 mod counted;
 mod counts;
 mod diff;
@@ -19,6 +20,7 @@ mod outside;
 mod property;
 mod recover;
 mod slow;
+mod splice;
 mod streamed;
 mod support;
 #[cfg(unix)]

@@ -51,6 +51,10 @@ fn samples() -> &'static [Sample] {
                 let mut writer = WriteOptions::new().chunk_size(64 << 10).write_to(&mut bytes).unwrap();
                 fill(&mut writer);
                 writer.finish().unwrap();
+                (name, extractable, bytes)
+            })
+            .chain([("spliced", true, spliced())])
+            .map(|(name, extractable, bytes)| {
                 let path = folder.join(format!("{name}.rtar"));
                 std::fs::write(&path, &bytes).unwrap();
                 let archive = support::prove(&bytes);
@@ -58,6 +62,10 @@ fn samples() -> &'static [Sample] {
             })
             .collect()
     })
+}
+
+fn sample(name: &str) -> &'static Sample {
+    samples().iter().find(|sample| sample.name == name).unwrap()
 }
 
 fn file(path: &str) -> NewEntry {
@@ -226,6 +234,30 @@ fn streams_and_large(writer: &mut Writer<'_>) {
         writer.append_encoded(small, b"\x0a\x01x").unwrap();
     }
     writer.add_bytes(file("after"), b"the batches").unwrap();
+}
+
+/// An archive that lost entries and got others, and more records, in two goes.
+fn spliced() -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let mut writer = WriteOptions::new().chunk_size(64 << 10).write_to(&mut bytes).unwrap();
+    streams_and_large(&mut writer);
+    links(&mut writer);
+    writer.finish().unwrap();
+    for (round, gone) in ["zeros 65536", "after"].into_iter().enumerate() {
+        let source = support::open(&bytes).unwrap();
+        let mut next = Vec::new();
+        let keep = |entry: &rosettar::Entry| Ok(entry.path.as_str() != gone);
+        let options = WriteOptions::new().chunk_size(32 << 10);
+        let mut writer = options.continue_from(&source).keep(keep).write_to(&mut next).unwrap();
+        let events = writer.stream("events").unwrap();
+        writer.append(events, &support::event(3000 + round as i64)).unwrap();
+        let fresh = writer.declare(&format!("fresh-{round}"), support::small_type()).unwrap();
+        writer.append_encoded(fresh, b"").unwrap();
+        writer.add_bytes(file(&format!("added {round}")), &support::noise(100_000, 1)).unwrap();
+        writer.finish().unwrap();
+        bytes = next;
+    }
+    bytes
 }
 
 /// The tar, decoded by the crate zstd.
@@ -502,7 +534,7 @@ fn protoc_decodes_what_plain_tar_extracts() {
     if !have("protoc_decodes_what_plain_tar_extracts", &["protoc", "tar", "zstd"]) {
         return;
     }
-    let sample = samples().last().unwrap();
+    let sample = sample("streams-and-large");
     let out = tempfile::tempdir().unwrap();
     run(Command::new("tar").arg("-xf").arg(&sample.path).arg("-C").arg(out.path()));
     let reserved = out.path().join(".rosettar");
@@ -569,7 +601,7 @@ fn protoc_compiles_printed_schemas_to_equal_descriptors() {
     if !have("protoc_compiles_printed_schemas_to_equal_descriptors", &["protoc"]) {
         return;
     }
-    let archive = &samples().last().unwrap().archive;
+    let archive = &sample("streams-and-large").archive;
     assert_eq!(archive.facts().schemas, 3);
     for number in 0..archive.facts().schemas {
         let folder = tempfile::tempdir().unwrap();

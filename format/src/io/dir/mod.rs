@@ -10,9 +10,9 @@ mod portable;
 mod unix;
 
 #[cfg(not(unix))]
-pub(crate) use portable::{Dir, set_file_mode, set_file_mtime, stat_file};
+pub(crate) use portable::{Dir, lock_file, set_file_mode, set_file_mtime, stat_file, stat_path};
 #[cfg(unix)]
-pub(crate) use unix::{Dir, set_file_mode, set_file_mtime, stat_file};
+pub(crate) use unix::{Dir, lock_file, set_file_mode, set_file_mtime, stat_file, stat_path};
 
 use std::ffi::OsStr;
 use std::hash::BuildHasher as _;
@@ -79,6 +79,28 @@ impl Drop for LockedDir {
     fn drop(&mut self) {
         if self.locked {
             self.dir.unlock();
+        }
+    }
+}
+
+impl Stat {
+    /// Whether `other` is of the same file as this. Where a system does not tell, it is taken to be.
+    pub(crate) fn is_same_file(&self, other: &Self) -> bool {
+        (self.dev, self.ino, self.kind) == (other.dev, other.ino, other.kind)
+    }
+
+    /// What has changed between this and a later look at what should be the same file; `None` where nothing has.
+    pub(crate) fn change(&self, later: &Self) -> Option<String> {
+        if !self.is_same_file(later) {
+            Some("it was replaced".to_owned())
+        } else if later.size != self.size {
+            Some(format!("its size was {} bytes and is {}", self.size, later.size))
+        } else if later.mtime != self.mtime {
+            Some("it was modified".to_owned())
+        } else if later.ctime != self.ctime {
+            Some("its content, mode or links were changed".to_owned())
+        } else {
+            None
         }
     }
 }

@@ -244,6 +244,16 @@ pub(crate) fn stat_file(file: &File) -> io::Result<Stat> {
     convert(&file.metadata()?)
 }
 
+/// The facts about what stands at `path`, symbolic links followed.
+pub(crate) fn stat_path(path: &Path) -> io::Result<Stat> {
+    convert(&fs::metadata(path)?)
+}
+
+/// There are no advisory locks that leave readers alone.
+pub(crate) fn lock_file(_file: &File) -> io::Result<bool> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
 fn convert(metadata: &Metadata) -> io::Result<Stat> {
     let kind = match metadata.file_type() {
         kind if kind.is_symlink() => Kind::Symlink,

@@ -224,11 +224,7 @@ impl Dir {
 
     /// Takes the advisory lock on this directory until it is dropped. `Ok(false)` where another process holds it.
     pub(crate) fn lock(&self) -> io::Result<bool> {
-        match retry(|| fs::flock(&self.0, fs::FlockOperation::NonBlockingLockExclusive)) {
-            Ok(()) => Ok(true),
-            Err(Errno::WOULDBLOCK) => Ok(false),
-            Err(error) => Err(error.into()),
-        }
+        lock(&self.0)
     }
 
     /// Gives the lock back. Closing the descriptor is not enough where another thread has just begun a process, which has
@@ -300,6 +296,24 @@ pub(crate) fn set_file_mtime(file: &File, mtime: Time) -> io::Result<()> {
 /// The facts about an open file.
 pub(crate) fn stat_file(file: &File) -> io::Result<Stat> {
     Ok(convert(&retry(|| fs::fstat(file.as_fd()))?))
+}
+
+/// The facts about what stands at `path`, symbolic links followed.
+pub(crate) fn stat_path(path: &Path) -> io::Result<Stat> {
+    Ok(convert(&retry(|| fs::stat(path))?))
+}
+
+/// Takes the advisory lock on an open file until it is closed. `Ok(false)` where somebody else holds it.
+pub(crate) fn lock_file(file: &File) -> io::Result<bool> {
+    lock(file)
+}
+
+fn lock(descriptor: impl AsFd) -> io::Result<bool> {
+    match retry(|| fs::flock(descriptor.as_fd(), fs::FlockOperation::NonBlockingLockExclusive)) {
+        Ok(()) => Ok(true),
+        Err(Errno::WOULDBLOCK) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// Calls again what a signal interrupted. On network and user-space file systems that happens to any call, whatever its

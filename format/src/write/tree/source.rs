@@ -82,19 +82,10 @@ impl SourceFile {
     pub fn check_unchanged(&self) -> Result<()> {
         let path = self.path.as_str();
         let now = stat_file(&self.file).map_err(|error| vanished("look at", &self.source, path, error))?;
-        let was = &self.stat;
-        let reason = if (now.dev, now.ino, now.kind) != (was.dev, was.ino, was.kind) {
-            "it was replaced".to_owned()
-        } else if now.size != was.size {
-            format!("its size was {} bytes and is {}", was.size, now.size)
-        } else if now.mtime != was.mtime {
-            "it was modified".to_owned()
-        } else if now.ctime != was.ctime {
-            "its content, mode or links were changed".to_owned()
-        } else {
-            return Ok(());
-        };
-        Err(changed(&self.source, path, &reason))
+        match self.stat.change(&now) {
+            Some(reason) => Err(changed(&self.source, path, &reason)),
+            None => Ok(()),
+        }
     }
 }
 

@@ -1,0 +1,173 @@
+//! A file that is to be replaced by another made from it, while others may want to do the same.
+
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::ReadAt;
+use super::dir::{Stat, lock_file, stat_file, stat_path};
+use crate::error::{Error, Result, code};
+
+/// The least and the most time between two attempts to take a lock.
+const FIRST_PAUSE: Duration = Duration::from_millis(2);
+const LAST_PAUSE: Duration = Duration::from_millis(50);
+
+/// A file held open for reading under an advisory lock, so that those who replace it by something made from it do so one
+/// after another. Clones share the file; the lock ends with the last of them.
+///
+/// The lock (`flock`) is on the file itself, so that it needs no file beside it that could stay behind; whoever gets it
+/// makes sure that the path still leads to that file. Readers take none, and are never kept waiting. On a file system
+/// without locks there is none, and it is the [check](Self::check_unchanged) before publication that finds another
+/// writer.
+///
+/// ```
+/// # let directory = tempfile::tempdir().unwrap();
+/// # let path = directory.path().join("a.rtar");
+/// # rosettar::WriteOptions::new().create(&path)?.finish()?;
+/// let file = rosettar::io::LockedFile::open(&path, |_waited| Ok(()))?;
+/// let archive = rosettar::open(file.clone())?;
+/// let mut writer = rosettar::WriteOptions::new().continue_from(&archive).source_file(&file).create(&path)?;
+/// writer.attribute("checked", "yes")?;
+/// writer.finish()?;
+/// # Ok::<(), rosettar::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct LockedFile(Arc<Locked>);
+
+#[derive(Debug)]
+struct Locked {
+    file: File,
+    path: PathBuf,
+    stat: Stat,
+}
+
+impl LockedFile {
+    /// Opens the file at `path` and locks it. While somebody else holds the lock, `wait` is called again and again with
+    /// the time that has gone by; an error that it returns ends the wait.
+    ///
+    /// # Errors
+    /// `io.file` where the file cannot be opened, and what `wait` returns.
+    pub fn open(path: impl AsRef<Path>, mut wait: impl FnMut(Duration) -> Result<()>) -> Result<Self> {
+        let path = path.as_ref();
+        let cannot = |error| Error::io(code::IO_FILE, format_args!("cannot open {}", path.display()), error);
+        let (start, mut pause) = (Instant::now(), FIRST_PAUSE);
+        loop {
+            // Opened anew each time: who held the lock may have put another file in the place of this one.
+            let file = File::open(path).map_err(cannot)?;
+            // Anything but that somebody else holds it means that there are no locks here.
+            if lock_file(&file).unwrap_or(true) {
+                let stat = stat_file(&file).map_err(cannot)?;
+                if stat_path(path).is_ok_and(|now| stat.is_same_file(&now)) {
+                    return Ok(Self(Arc::new(Locked { file, path: path.to_owned(), stat })));
+                }
+            }
+            wait(start.elapsed())?;
+            std::thread::sleep(pause);
+            pause = (pause * 2).min(LAST_PAUSE);
+        }
+    }
+
+    /// The path as it was given.
+    pub fn path(&self) -> &Path {
+        &self.0.path
+    }
+
+    /// Makes sure that the file is as it was when it was opened (size, time of modification, time of change), and that
+    /// its path still leads to it.
+    ///
+    /// # Errors
+    /// `io.source-changed`, or `io.read` where the file cannot be looked at.
+    pub fn check_unchanged(&self) -> Result<()> {
+        let Locked { file, path, stat } = &*self.0;
+        let now = stat_file(file)
+            .map_err(|error| Error::io(code::IO_READ, format_args!("looking at {}", path.display()), error))?;
+        let there = stat_path(path);
+        let reason = match &there {
+            Ok(there) if stat.is_same_file(there) => stat.change(&now),
+            Ok(_) => Some("another file stands at its path by now".to_owned()),
+            Err(error) => Some(format!("it cannot be found any more: {error}")),
+        };
+        reason.map_or(Ok(()), |reason| Err(self.changed(&reason)))
+    }
+
+    /// Whether `stat` is of this file.
+    pub(crate) fn is(&self, stat: &Stat) -> bool {
+        self.0.stat.is_same_file(stat)
+    }
+
+    /// Device and inode.
+    pub(crate) fn identity(&self) -> (u64, u64) {
+        (self.0.stat.dev, self.0.stat.ino)
+    }
+
+    pub(crate) fn changed(&self, reason: &str) -> Error {
+        let path = self.0.path.display();
+        let message = format!("{path} changed while it was being read: {reason}; nothing was published, try again");
+        Error::new(code::IO_SOURCE_CHANGED, message)
+    }
+}
+
+impl ReadAt for LockedFile {
+    fn size(&self) -> io::Result<u64> {
+        self.0.file.size()
+    }
+
+    fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
+        self.0.file.read_at(buf, offset)
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    #[test]
+    fn one_after_another() {
+        let temp = tempfile::tempdir().unwrap();
+        let path = temp.path().join("a");
+        fs::write(&path, "one").unwrap();
+        let first = LockedFile::open(&path, |_| panic!("nobody holds it")).unwrap();
+        let mut asked = 0;
+        let gave_up = LockedFile::open(&path, |_| {
+            asked += 1;
+            if asked == 3 { Err(Error::new(code::USAGE_INTERRUPTED, "interrupted")) } else { Ok(()) }
+        });
+        assert_eq!((gave_up.unwrap_err().code(), asked), ("usage.interrupted", 3));
+        // Who waits gets the file that replaced the one it waited for, even while that one is still held.
+        let second = LockedFile::open(&path, |_| {
+            fs::write(temp.path().join("b"), "other").unwrap();
+            fs::rename(temp.path().join("b"), &path).unwrap();
+            Ok(())
+        });
+        let second = second.unwrap();
+        assert_eq!((first.size().unwrap(), second.size().unwrap()), (3, 5));
+        assert_eq!(first.check_unchanged().unwrap_err().code(), "io.source-changed");
+        second.check_unchanged().unwrap();
+        drop(second);
+        LockedFile::open(&path, |_| panic!("nobody holds it any more")).unwrap();
+    }
+
+    #[test]
+    fn every_change_is_seen() {
+        let temp = tempfile::tempdir().unwrap();
+        let path = temp.path().join("a");
+        let change = |what: &str, change: &dyn Fn()| {
+            fs::write(&path, "one").unwrap();
+            let file = LockedFile::open(&path, |_| Ok(())).unwrap();
+            file.check_unchanged().unwrap();
+            change();
+            let error = file.check_unchanged().unwrap_err();
+            assert!(error.code() == "io.source-changed" && error.message().contains(what), "{what}: {error}");
+        };
+        change("its size was 3 bytes and is 4", &|| fs::write(&path, "four").unwrap());
+        change("it was modified", &|| {
+            let times = fs::FileTimes::new().set_modified(std::time::SystemTime::UNIX_EPOCH);
+            fs::File::options().write(true).open(&path).unwrap().set_times(times).unwrap();
+        });
+        change("links", &|| fs::hard_link(&path, temp.path().join("link")).unwrap());
+        change("cannot be found", &|| fs::remove_file(&path).unwrap());
+    }
+}
