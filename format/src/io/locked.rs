@@ -78,15 +78,11 @@ impl LockedFile {
     /// its path still leads to it.
     ///
     /// # Errors
-    /// `io.source-changed`, or `io.read` where the file cannot be looked at.
+    /// `io.source-changed`.
     pub fn check_unchanged(&self) -> Result<()> {
-        let Locked { file, path, stat } = &*self.0;
-        let now = stat_file(file)
-            .map_err(|error| Error::io(code::IO_READ, format_args!("looking at {}", path.display()), error))?;
-        let there = stat_path(path);
-        let reason = match &there {
-            Ok(there) if stat.is_same_file(there) => stat.change(&now),
-            Ok(_) => Some("another file stands at its path by now".to_owned()),
+        let Locked { path, stat, .. } = &*self.0;
+        let reason = match stat_path(path) {
+            Ok(there) => stat.change(&there),
             Err(error) => Some(format!("it cannot be found any more: {error}")),
         };
         reason.map_or(Ok(()), |reason| Err(self.changed(&reason)))
