@@ -1,6 +1,5 @@
 //! Which format a file is of: the one place where a version is matched.
 
-use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
@@ -75,10 +74,7 @@ impl ReadOptions {
     /// # Errors
     /// As [`open`](Self::open), and `io.file` where the file cannot be opened.
     pub fn open_path(self, path: impl AsRef<Path>) -> Result<Archive> {
-        let path = path.as_ref();
-        let file = File::open(path)
-            .map_err(|error| Error::io(code::IO_FILE, format_args!("cannot open {}", path.display()), error))?;
-        self.open(NamedFile::new(file, path))
+        self.open(NamedFile::open(path)?)
     }
 }
 

@@ -5,7 +5,7 @@ use std::io::{self, Read};
 use std::path::Path;
 
 use rosettar::error::code;
-use rosettar::io::{ReadAt, Spool};
+use rosettar::io::{NamedFile, ReadAt, Spool};
 use rosettar::read::ArchiveStream;
 use rosettar::{Archive, Error, ErrorKind, Monitor, ReadOptions, Result};
 
@@ -48,7 +48,7 @@ impl Context {
     /// The bytes at `path`, or of standard input or a pipe once all of it has come, whatever they are.
     pub(super) fn open_bytes(&self, path: &Path) -> Result<Box<dyn ReadAt>> {
         if !is_pipe(path)? {
-            return Ok(Box::new(open_file(path)?));
+            return Ok(Box::new(NamedFile::open(path)?));
         }
         let mut spool = Spool::new(SPOOL_MEMORY);
         spool.fill_from(self.pipe(path)?)?;

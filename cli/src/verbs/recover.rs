@@ -8,6 +8,7 @@ use rosettar::recover::{Listed, Losses};
 use rosettar::{Error, Monitor, RecoverOptions, RecoverReport, Result, WriteOptions};
 use serde_json::{Value, json};
 
+use super::input::uninterrupted;
 use super::{Context, counted, done, json as shapes, line};
 use crate::args::Recover;
 use crate::output::human;
@@ -23,7 +24,7 @@ pub(super) fn run(context: &Context, args: &Recover) -> Result<u8> {
         let message = "an archive is not written to a terminal: send standard output to a file or a pipe";
         return Err(Error::new(code::USAGE_OPTION, message));
     }
-    if !to_stdout && is_same_file(&args.archive, &args.output) {
+    if !to_stdout && is_same_file(&args.archive, &args.output)? {
         let message = "the new archive would replace the broken one: expected another name after -o";
         return Err(Error::new(code::USAGE_OPTION, message));
     }
@@ -45,8 +46,24 @@ pub(super) fn run(context: &Context, args: &Recover) -> Result<u8> {
 }
 
 /// Whether both paths lead to one file that exists.
-fn is_same_file(a: &Path, b: &Path) -> bool {
-    matches!((a.canonicalize(), b.canonicalize()), (Ok(a), Ok(b)) if a == b)
+fn is_same_file(a: &Path, b: &Path) -> Result<bool> {
+    Ok(matches!((identity(a)?, identity(b)?), (Some(a), Some(b)) if a == b))
+}
+
+/// What tells the file that `path` leads to from others; `None` where there is none.
+fn identity(path: &Path) -> Result<Option<impl Eq + use<>>> {
+    #[cfg(unix)]
+    let look = || {
+        use std::os::unix::fs::MetadataExt as _;
+        std::fs::metadata(path).map(|metadata| (metadata.dev(), metadata.ino()))
+    };
+    #[cfg(not(unix))]
+    let look = || path.canonicalize();
+    match uninterrupted(look) {
+        Ok(identity) => Ok(Some(identity)),
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),
+        Err(error) => Err(Error::io(code::IO_FILE, format_args!("cannot look at {}", path.display()), error)),
+    }
 }
 
 fn print(context: &Context, args: &Recover, to_stdout: bool, report: &RecoverReport) -> Result<()> {

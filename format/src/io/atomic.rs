@@ -284,7 +284,11 @@ impl Pending {
         if self.exclusive {
             return directory.rename_new(temporary, directory, name).map(|()| None).map_err(failed);
         }
-        if let Some(source) = source.filter(|source| self.is_source(name, source)) {
+        let source = match source {
+            Some(source) if self.is_source(name, source).map_err(failed)? => Some(source),
+            _ => None,
+        };
+        if let Some(source) = source {
             match self.exchange_with(source) {
                 Ok(true) => return Ok(Some(temporary.clone())),
                 Ok(false) => return Err(source.changed("another file was put in its place")),
@@ -302,14 +306,18 @@ impl Pending {
         let Self { directory, temporary, name, .. } = self;
         directory.exchange(temporary, directory, name)?;
         let was_source = self.is_source(temporary, source);
-        if !was_source {
+        if !matches!(was_source, Ok(true)) {
             directory.exchange(temporary, directory, name)?;
         }
-        Ok(was_source)
+        was_source
     }
 
-    fn is_source(&self, name: &OsStr, source: &LockedFile) -> bool {
-        self.directory.stat(name).is_ok_and(|stat| source.is(&stat))
+    fn is_source(&self, name: &OsStr, source: &LockedFile) -> io::Result<bool> {
+        match self.directory.stat(name) {
+            Ok(stat) => Ok(source.is(&stat)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 }
 

@@ -1,13 +1,12 @@
 //! A file that is to be replaced by another made from it, while others may want to do the same.
 
-use std::fs::File;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::ReadAt;
 use super::dir::{Stat, lock_file, stat_file, stat_path};
+use super::{NamedFile, ReadAt};
 use crate::error::{Error, Result, code};
 
 /// The least and the most time between two attempts to take a lock.
@@ -38,8 +37,7 @@ pub struct LockedFile(Arc<Locked>);
 
 #[derive(Debug)]
 struct Locked {
-    file: File,
-    path: PathBuf,
+    file: NamedFile,
     stat: Stat,
 }
 
@@ -55,12 +53,15 @@ impl LockedFile {
         let (start, mut pause) = (Instant::now(), FIRST_PAUSE);
         loop {
             // Opened anew each time: who held the lock may have put another file in the place of this one.
-            let file = File::open(path).map_err(cannot)?;
+            let file = NamedFile::open(path)?;
             // Anything but that somebody else holds it means that there are no locks here.
-            if lock_file(&file).unwrap_or(true) {
-                let stat = stat_file(&file).map_err(cannot)?;
-                if stat_path(path).is_ok_and(|now| stat.is_same_file(&now)) {
-                    return Ok(Self(Arc::new(Locked { file, path: path.to_owned(), stat })));
+            if lock_file(file.file()).unwrap_or(true) {
+                let stat = stat_file(file.file()).map_err(cannot)?;
+                match stat_path(path) {
+                    Ok(now) if stat.is_same_file(&now) => return Ok(Self(Arc::new(Locked { file, stat }))),
+                    Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(cannot(error)),
+                    // Another file is being put in its place.
+                    _ => {}
                 }
             }
             wait(start.elapsed())?;
@@ -71,7 +72,7 @@ impl LockedFile {
 
     /// The path as it was given.
     pub fn path(&self) -> &Path {
-        &self.0.path
+        self.0.file.path()
     }
 
     /// Makes sure that the file is as it was when it was opened (size, time of modification, time of change), and that
@@ -80,9 +81,8 @@ impl LockedFile {
     /// # Errors
     /// `io.source-changed`.
     pub fn check_unchanged(&self) -> Result<()> {
-        let Locked { path, stat, .. } = &*self.0;
-        let reason = match stat_path(path) {
-            Ok(there) => stat.change(&there),
+        let reason = match stat_path(self.path()) {
+            Ok(there) => self.0.stat.change(&there),
             Err(error) => Some(format!("it cannot be found any more: {error}")),
         };
         reason.map_or(Ok(()), |reason| Err(self.changed(&reason)))
@@ -99,7 +99,7 @@ impl LockedFile {
     }
 
     pub(crate) fn changed(&self, reason: &str) -> Error {
-        let path = self.0.path.display();
+        let path = self.path().display();
         let message = format!("{path} changed while it was being read: {reason}; nothing was published, try again");
         Error::new(code::IO_SOURCE_CHANGED, message)
     }

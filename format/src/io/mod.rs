@@ -19,7 +19,6 @@ pub use atomic::AtomicFile;
 pub use locked::LockedFile;
 pub use names::Names;
 pub use sandbox::{Links, Modes, Sandbox, SandboxFile};
-pub(crate) use source::NamedFile;
-pub use source::ReadAt;
+pub use source::{NamedFile, ReadAt};
 pub use spool::{Spool, Spooled};
 pub use staging::{Overwrite, Published, Staging, StagingOptions};

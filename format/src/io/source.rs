@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::dir::uninterrupted;
+use crate::error::{Error, Result, code};
 
 /// Bytes that can be read at any offset, from any thread, without a shared position.
 ///
@@ -97,16 +98,40 @@ impl ReadAt for File {
     }
 }
 
-/// A file whose errors say which it is.
-pub(crate) struct NamedFile {
+/// A file whose errors of reading say which it is.
+///
+/// ```no_run
+/// let file = rosettar::io::NamedFile::open("notes.rtar")?;
+/// let archive = rosettar::open(file)?;
+/// # Ok::<(), rosettar::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct NamedFile {
     file: File,
     path: PathBuf,
 }
 
 impl NamedFile {
-    /// The file that was opened at `path`.
-    pub(crate) fn new(file: File, path: &Path) -> Self {
-        Self { file, path: path.to_owned() }
+    /// Opens the file at `path` for reading.
+    ///
+    /// # Errors
+    /// `io.file`.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref().to_owned();
+        match File::open(&path) {
+            Ok(file) => Ok(Self { file, path }),
+            Err(error) => Err(Error::io(code::IO_FILE, format_args!("cannot open {}", path.display()), error)),
+        }
+    }
+
+    /// The file itself.
+    pub(super) fn file(&self) -> &File {
+        &self.file
+    }
+
+    /// The path as it was given.
+    pub fn path(&self) -> &Path {
+        &self.path
     }
 
     fn named(&self, error: io::Error) -> io::Error {

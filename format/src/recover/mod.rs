@@ -12,16 +12,15 @@ mod survey;
 
 pub use report::{DamagedRange, KeptRecords, Listed, Losses, LostEntry, LostRecords, LostSchema, RecoverReport};
 
-use std::fs::File;
 use std::path::Path;
 
 use self::chain::{Chain, acceptable};
 use self::payload::{Payload, cannot_read, decode, read_range};
 use self::salvage::{ParseEnd, Salvage, broken_at};
 use self::survey::{Indexed, Survey, survey};
-use crate::error::{Error, Result, code};
+use crate::error::Result;
 use crate::frame::{Decoder, MAX_DECODED};
-use crate::io::ReadAt;
+use crate::io::{NamedFile, ReadAt};
 use crate::limits::Limits;
 use crate::model::Annotation;
 use crate::monitor::Monitor;
@@ -112,10 +111,7 @@ impl RecoverOptions {
     /// # Errors
     /// As [`recover`](Self::recover), and `io.file` where the file cannot be opened.
     pub fn recover_path(self, path: impl AsRef<Path>, writer: Writer<'_>) -> Result<RecoverReport> {
-        let path = path.as_ref();
-        let file = File::open(path)
-            .map_err(|error| Error::io(code::IO_FILE, format_args!("cannot open {}", path.display()), error))?;
-        self.recover(file, writer)
+        self.recover(NamedFile::open(path)?, writer)
     }
 }
 

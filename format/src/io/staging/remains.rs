@@ -49,6 +49,9 @@ pub(super) fn look_for_remains(path: &Path, dir: &Dir, locked: bool) -> Result<R
             })?;
         }
         present.retain(|name, _| !remains.moved.contains_key(name));
+        if locked && !present.is_empty() {
+            clear_last_step(dir, &mut remains.stagings)?;
+        }
         remains.stagings.sort();
         Ok((present.into_keys().next(), remains))
     };
@@ -70,6 +73,20 @@ pub(super) fn look_for_remains(path: &Path, dir: &Dir, locked: bool) -> Result<R
             ),
         )),
     }
+}
+
+/// Removes staging directories that are empty: all that a run left which was interrupted at its last step, when everything
+/// was published.
+fn clear_last_step(dir: &Dir, stagings: &mut Vec<OsString>) -> io::Result<()> {
+    let mut kept = Vec::new();
+    for name in std::mem::take(stagings) {
+        match dir.child(&name)?.list()?.is_empty() {
+            true => dir.remove_dir(&name)?,
+            false => kept.push(name),
+        }
+    }
+    *stagings = kept;
+    Ok(())
 }
 
 /// Finds what interrupted runs left in `dir`, whatever else it holds. A directory counts only where it holds nothing but
