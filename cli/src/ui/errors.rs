@@ -89,6 +89,8 @@ pub fn hint(error: &Error) -> Option<String> {
         }
         "usage.no-such-entry" => "`rosettar list ARCHIVE` shows what there is",
         "usage.no-such-stream" => "`rosettar list --streams ARCHIVE` shows what there is",
+        // A message that names options says itself what to do.
+        "usage.target" if error.message().contains("`--") => return None,
         "usage.target" => "name an absent or empty directory with -C",
         _ => return None,
     };

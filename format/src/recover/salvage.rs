@@ -395,7 +395,10 @@ impl<'s, 'w> Salvage<'s, 'w> {
         }
         self.streams.report(schemas, &mut self.losses);
         if self.timeless > 0 {
-            let lost = format!("the nanoseconds of {} modification times, if they had any", self.timeless);
+            let lost = match self.timeless {
+                1 => "the nanoseconds of 1 modification time, if it had any".to_owned(),
+                more => format!("the nanoseconds of {more} modification times, if they had any"),
+            };
             self.losses.lost_facts.push(lost);
         }
         if !self.losses.is_nothing() {

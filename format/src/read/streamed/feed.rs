@@ -216,9 +216,7 @@ impl<R: Read> Feed<R> {
 
 /// The error for a source that ends at `offset`, where an archive does not.
 pub(super) fn truncated(offset: u64) -> Error {
-    let message = format!(
-        "the archive is cut off after {offset} bytes; `rosettar recover` salvages what is complete from a file"
-    );
+    let message = format!("the archive is cut off after {offset} bytes");
     Error::new(code::ENVELOPE_TRUNCATED, message).with_offset(offset)
 }
 
