@@ -2,14 +2,14 @@
 
 use std::collections::HashMap;
 
-use rosettar::{Archive, EntryKind};
+use rosettar::{Archive, ArchiveStream, EntryKind, ReadOptions};
 
 use super::oracle::{Intact, records_of, same, whole_records};
 use super::{recover, sample};
 use crate::support::Noise;
 
 /// Every prefix at a multiple of 97 bytes, and at each end of a frame and the byte before and after it: recovered is
-/// exactly what is complete in it.
+/// exactly what is complete in it; read from a pipe, it is said to be cut off.
 #[test]
 fn every_prefix_gives_exactly_what_is_complete_in_it() {
     let intact = Intact::new(sample());
@@ -30,6 +30,9 @@ fn every_prefix_gives_exactly_what_is_complete_in_it() {
 
 fn check_prefix(intact: &Intact, len: usize) {
     let prefix = &intact.bytes[..len];
+    assert!(len < intact.bytes.len());
+    let streamed = ReadOptions::new().threads(1).stream(prefix).and_then(ArchiveStream::confirm);
+    assert_eq!(streamed.unwrap_err().code(), "envelope.truncated", "{len}");
     if len < 25 {
         let error = recover(prefix).unwrap_err();
         assert_eq!(error.code(), "envelope.truncated", "{len}");
