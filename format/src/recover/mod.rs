@@ -235,11 +235,15 @@ fn facts<'s, 'w>(
 ) -> Result<()> {
     let mut annotations: Vec<Annotation> = Vec::new();
     match manifest {
-        None => salvage.losses.lost_facts.push("the manifest: its attributes and annotations".to_owned()),
+        None => salvage
+            .losses
+            .lost_facts
+            .push("the manifest: its attributes, its annotations, when the archive was made".to_owned()),
         Some(manifest) => {
             for (number, schema) in (0..).zip(manifest.schemas) {
                 salvage.streams.section(number, schema);
             }
+            salvage.writer.take_over_created(manifest.facts.created);
             attributes(salvage, manifest.facts.attributes.into_iter())?;
             annotations = manifest.facts.annotations;
         }

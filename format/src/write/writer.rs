@@ -204,6 +204,13 @@ impl<'a> Writer<'a> {
         Ok(())
     }
 
+    /// States when the archive was made, unless that is stated already or the manifest is written.
+    pub(crate) fn take_over_created(&mut self, created: Option<Mtime>) {
+        if self.manifest.created.is_none() {
+            self.manifest.created = created;
+        }
+    }
+
     /// Whether a call failed after which nothing more can be written, and not just refused its input.
     pub(crate) fn has_failed(&self) -> bool {
         self.failed

@@ -47,7 +47,8 @@ impl Places {
 #[test]
 fn a_sound_archive_comes_back_with_its_content_digest() {
     let mut bytes = Vec::new();
-    let mut writer = WriteOptions::new().write_to(&mut bytes).unwrap();
+    let made = rosettar::Mtime { seconds: 5, nanoseconds: 7 };
+    let mut writer = WriteOptions::new().created(made).write_to(&mut bytes).unwrap();
     let defined = Annotation { type_url: "type.googleapis.com/world.Event".into(), value: Vec::new() };
     writer.attribute("k", "v").unwrap();
     writer.annotate_encoded(defined.clone(), &support::event_set()).unwrap();
@@ -61,6 +62,7 @@ fn a_sound_archive_comes_back_with_its_content_digest() {
         let (archive, report) = recover(&bytes).unwrap();
         assert!(report.is_complete() && report.losses.damaged.is_empty(), "{report:?}");
         assert_eq!(archive.facts().content_digest, intact.facts().content_digest);
+        assert_eq!(archive.facts().manifest.created, intact.facts().manifest.created);
         let times = |archive: &rosettar::Archive| archive.entries().map(|e| e.unwrap().mtime).collect::<Vec<_>>();
         assert_eq!(times(&archive), times(&intact));
         // What comes after an archive costs nothing, though it hides the index from the end.
