@@ -101,33 +101,44 @@ struct Walk<'w> {
 }
 
 impl Walk<'_> {
-    /// Takes in the manifest. Where its body is damaged, it is passed over by its stated length, if what the tar has to
-    /// begin with follows: that no other length would lead there by chance.
+    /// Takes in the manifest. Where it is damaged, it is passed over by its stated length, if what the tar has to begin
+    /// with follows: no other length would lead there by chance.
     fn manifest(&mut self, chain: &mut Chain, losses: &mut Losses) -> Result<()> {
         let at = chain.end;
-        let Some(head) = self.section_head(at)?.filter(|head| head.kind == section::MANI) else { return Ok(()) };
         let body_at = at + section::HEAD_LEN as u64;
-        let end = body_at + u64::from(head.declared_len);
-        if end > self.size {
+        let Some(len) = self.stated_len(at)?.filter(|len| *len <= self.size.saturating_sub(body_at)) else {
             return Ok(());
-        }
-        let fits = u64::from(head.declared_len) <= self.limits.manifest_bytes;
-        if fits {
-            let body = read_range(self.source, body_at, u64::from(head.declared_len))?;
+        };
+        let fits = len <= self.limits.manifest_bytes;
+        if fits && let Some(head) = self.section_head(at)?.filter(|head| head.kind == section::MANI) {
+            let body = read_range(self.source, body_at, len)?;
             if Digest::of(&body) == head.digest {
-                chain.end = end;
+                chain.end = body_at + len;
                 chain.manifest = acceptable(ManifestBody::decode(&body, self.limits, &[]))?;
                 return Ok(());
             }
         }
-        if self.payload_frame(end)?.is_some() && self.opens_tar() {
+        let mut next = body_at + len;
+        while let Some(section) = self.section(next)?.filter(|section| section.kind[0].is_ascii_lowercase()) {
+            next = section.body_at + u64::from(section.len);
+        }
+        if self.payload_frame(next)?.is_some() && self.opens_tar() {
             if !fits {
-                return Err(manifest_too_long(u64::from(head.declared_len), self.limits));
+                return Err(manifest_too_long(len, self.limits));
             }
-            losses.damage(at, end - at, "the manifest is damaged");
-            chain.end = end;
+            losses.damage(at, body_at + len - at, "the manifest is damaged");
+            chain.end = body_at + len;
         }
         Ok(())
+    }
+
+    /// The length of the body that the skippable frame at `at` states, if it is one that a section may be in.
+    fn stated_len(&self, at: u64) -> Result<Option<u64>> {
+        if self.size.saturating_sub(at) < section::HEAD_LEN as u64 {
+            return Ok(None);
+        }
+        let head = read_range(self.source, at, section::HEAD_LEN as u64)?;
+        Ok(section::stated_len(&head).map(u64::from))
     }
 
     /// Takes in the next frame; whether there is a whole one that may stand here.

@@ -118,9 +118,13 @@ impl<'s, 'w> Salvage<'s, 'w> {
             let Some(end) = end else { return Ok(ParseEnd::Malformed("a member is longer than any tar".to_owned())) };
             let placed = Placed { entry, header_at: at, content_at: at + len as u64 };
             self.member(&placed, false)?;
-            if let Some(broken) = self.payload.broken_in(at..end) {
-                return Ok(ParseEnd::Broken(broken));
+            if end > to {
+                return Ok(match self.payload.broken_in(at..end) {
+                    Some(broken) => ParseEnd::Broken(broken),
+                    None => ParseEnd::Malformed("a member does not end where it should".to_owned()),
+                });
             }
+            // Where its content is damaged, its header still tells where the next member begins.
             at = end;
         }
         Ok(ParseEnd::Complete)

@@ -75,6 +75,12 @@ pub fn parse_head(frame: &[u8], offset: u64) -> Result<Head> {
     Ok(Head { kind, declared_len, digest: Digest::from_slice(&head[16..48]).expect("32 bytes") })
 }
 
+/// The length of the body that the head of a section states, whatever else is wrong with it.
+pub fn stated_len(head: &[u8]) -> Option<u32> {
+    let counted = head.get(..8).filter(|head| head[..4] == MAGIC).map(|head| u32_at(head, 4))?;
+    counted.checked_sub(COUNTED)
+}
+
 /// The body of `frame`, a whole section that has to be of `kind`, once its digest was found right.
 ///
 /// # Errors

@@ -74,6 +74,10 @@ pub(super) fn confirm<R: Read>(mut stream: ArchiveStream<R>) -> Result<Confirmed
         .map_err(|e| e.with_offset(offset))?;
     drop(frame);
     check_frames(&stream, &index)?;
+    if pages.len() != index.pages.len() {
+        let message = "an ancillary section after the last payload frame: expected pages and the index only";
+        return Err(Error::new(code::SECTION_MISPLACED, message).with_offset(offset));
+    }
     stream.flow.end_with(&index.seek_table())?;
 
     check_manifest_bytes(&index, limits.manifest_bytes)?;

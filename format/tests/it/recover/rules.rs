@@ -115,11 +115,16 @@ fn with_an_index_damage_costs_what_it_hits() {
     assert!(report.losses.lost_records.is_empty());
     let damaged = &report.losses.damaged.items;
     assert_eq!((damaged.len(), damaged[0].offset), (1, frames[1].start as u64));
-    // A page and that file: what is after it cannot be placed. Records are still counted.
-    let (archive, report) = recover(&places.damaged(&[places.section(b"ENTR"), frames[1].clone()])).unwrap();
+    // A page and that file: its header says where the next member begins. Where that is hit, too, nothing does; records are
+    // still counted.
+    let page = places.section(b"ENTR");
+    let (archive, report) = recover(&places.damaged(&[page.clone(), frames[1].clone()])).unwrap();
+    assert_eq!((paths(&archive).len(), report.losses.unknown_entries), (199, Some(0)));
+    assert_eq!(report.losses.lost_entries.items[0].path, "large42");
+    let (archive, report) = recover(&places.damaged(&[page, frames[0].clone()])).unwrap();
     let position = paths(&support::prove(&places.intact.bytes)).iter().position(|path| path == "large42").unwrap();
     assert_eq!(paths(&archive).len(), position);
-    assert_eq!(report.losses.unknown_entries, Some(199 - position as u64));
+    assert_eq!(report.losses.unknown_entries, Some(200 - position as u64));
     let lost: u64 = report.losses.lost_records.items.iter().map(|lost| lost.count.unwrap()).sum();
     assert_eq!(lost + report.losses.records, support::prove(&places.intact.bytes).facts().totals.records);
 }
@@ -195,6 +200,9 @@ fn without_an_index_the_chain_ends_at_the_first_damage() {
         assert_eq!(report.losses.unknown_entries, Some(0));
         assert!(!report.is_complete());
     }
+    // Its kind.
+    let (archive, report) = recover(&cut(&[manifest.start + 8..manifest.start + 9])).unwrap();
+    assert_eq!((archive.facts().totals.user_entries(), report.losses.lost_facts.is_empty()), (200, false));
     // The length of the manifest.
     let length = manifest.start + 4..manifest.start + 5;
     let (archive, report) = recover(&cut(std::slice::from_ref(&length))).unwrap();
