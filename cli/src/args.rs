@@ -35,7 +35,7 @@ Exit codes:
   0    done
   1    wrong usage, bad input to pack or append, or the environment: no such file, a full disk
   2    an archive that was read is not acceptable
-  3    done, with a finding: something was skipped, or differs
+  3    done, with a finding: something was skipped, is lost, or differs
   130  interrupted
 
 Examples:
@@ -115,6 +115,21 @@ const INFO: &str = "\
 Examples:
   rosettar info notes.rtar
   rosettar info --json notes.rtar | jq -r .root_digest";
+
+impl Verb {
+    /// Whether exit code 0 says something of an archive, so that it must not be that where the work broke off because
+    /// nobody reads the output any more.
+    pub fn promises(&self) -> bool {
+        match self {
+            Self::Verify(_) | Self::Diff(_) => true,
+            Self::Info(Info { provisional, .. })
+            | Self::List(List { provisional, .. })
+            | Self::Cat(Cat { provisional, .. })
+            | Self::Records(Records { provisional, .. }) => provisional.provisional,
+            _ => false,
+        }
+    }
+}
 
 /// How an archive that comes through a pipe is read.
 #[derive(Args, Debug)]
@@ -338,7 +353,7 @@ pub struct Verify {
 }
 
 const RECOVER: &str = "\
-Every entry and record is salvaged whose bytes a digest or checksum proves; nothing else is. With an intact index, damage \
+Every entry and record is salvaged whose bytes a digest or checksum vouches for; nothing else is. With an intact index, damage \
 costs only what it hits; of a file that was cut off, everything before the cut that is complete. Records whose schema is lost are \
 kept as files below recovered-records/. Where anything is lost, the new archive carries the report as an annotation, which info \
 prints. The broken archive is not changed. `pack --flush-every` leaves ARCHIVE.partial after a crash, which this verb takes.
@@ -369,7 +384,7 @@ pub struct Recover {
 
 const DIFF: &str = "\
 Each line begins with + for what only NEW has, - for what only OLD has, and ~ for what differs. A directory is compared as \
-`pack -C DIR .` would take it; it has no streams and attributes, so those of the archive are left out. Patterns are as for \
+`pack -C DIR --links keep --skip-unsupported .` would take it; it has no streams and attributes, so those of the archive are left out. Patterns are as for \
 extract.
 
 Exits with 0 if nothing differs, and with 3 if something does.

@@ -9,7 +9,7 @@ use rosettar::model::{Facts, Mtime};
 use rosettar::{Archive, EntryPath, Error, ExtractOptions, ExtractReport, Monitor, ReadOptions, Result};
 use serde_json::json;
 
-use super::input::{is_pipe, is_stdin};
+use super::input::{is_pipe, is_stdin, uninterrupted};
 use super::{Context, counted, done, line};
 use crate::args::{Extract, RecordFiles};
 use crate::output::table::escape;
@@ -92,7 +92,7 @@ fn extract(
     let archive = context.open_with(&args.archive, reading)?;
     let files = RecordFile::all(&archive, format)?;
     let options = files.iter().fold(options, |options, file| options.beside(file.name.clone()));
-    let mtime = time_of_records(&archive, &args.archive);
+    let mtime = time_of_records(&archive, &args.archive)?;
     let _watch = context.watch("extracting", monitor);
     let report = archive.extract_with(target, &options, |sandbox| {
         files.iter().try_for_each(|file| file.write(context, sandbox, mtime))
@@ -133,6 +133,10 @@ impl RecordFile {
     }
 
     fn write(&self, context: &Context, sandbox: &Sandbox, mtime: Mtime) -> Result<()> {
+        self.write_to(context, sandbox, mtime).map_err(|error| error.with_entry(self.name.as_str()))
+    }
+
+    fn write_to(&self, context: &Context, sandbox: &Sandbox, mtime: Mtime) -> Result<()> {
         let file = BufWriter::with_capacity(1 << 18, sandbox.create_file(&self.name)?);
         let mut writer = RecordWriter::new(file, self.format.into(), &self.stream.descriptor()?, Options::new());
         if writer.wants_bytes() {
@@ -149,14 +153,22 @@ impl RecordFile {
         }
         let file = writer.finish()?.into_inner().map_err(IntoInnerError::into_error);
         let file = file.map_err(|error| Error::io(code::IO_WRITE, "writing records", error))?;
-        file.finish(0o666, (mtime.seconds, mtime.nanoseconds))
+        file.finish(0o644, (mtime.seconds, mtime.nanoseconds))
     }
 }
 
 /// When the archive was made, as far as that is known, so that extracting once more gives the same files.
-fn time_of_records(archive: &Archive, path: &Path) -> Mtime {
-    let modified = || std::fs::metadata(path).and_then(|metadata| metadata.modified()).ok().map(Mtime::from);
-    archive.facts().manifest.created.or_else(modified).unwrap_or_default()
+fn time_of_records(archive: &Archive, path: &Path) -> Result<Mtime> {
+    if let Some(created) = archive.facts().manifest.created {
+        return Ok(created);
+    }
+    if is_pipe(path)? {
+        return Ok(Mtime::default());
+    }
+    let modified = uninterrupted(|| std::fs::metadata(path).and_then(|metadata| metadata.modified()));
+    modified
+        .map(Mtime::from)
+        .map_err(|error| Error::io(code::IO_FILE, format_args!("cannot look at {}", path.display()), error))
 }
 
 fn warn(context: &Context, report: &ExtractReport) {

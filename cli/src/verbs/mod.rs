@@ -43,6 +43,7 @@ pub(crate) fn run(cli: Cli) -> u8 {
     // Which of both a verb does when it fails, where it does both, it says itself.
     let makes = matches!(cli.verb, Verb::Pack(_) | Verb::Append(_));
     let role = Rc::new(Cell::new(if makes { Role::Makes } else { Role::Reads }));
+    let promises = cli.verb.promises();
     let outcome = Context::new(cli.global, Rc::clone(&role)).and_then(|context| {
         let outcome = match cli.verb {
             Verb::Pack(args) => pack::run(&context, &args),
@@ -60,12 +61,21 @@ pub(crate) fn run(cli: Cli) -> u8 {
             Verb::Completions(args) => completions::run(&args),
             Verb::Man(args) => man::run(&context, &args),
         };
-        // What broke because the user stopped it was stopped.
-        outcome.map_err(|error| context.interrupt.check().err().unwrap_or(error))
+        // What broke because the user stopped it was stopped; but what was left behind, or done already, is to be told.
+        let tells = |error: &Error| {
+            [code::USAGE_INTERRUPTED, code::IO_FILE, code::IO_DURABILITY].into_iter().any(|code| error.is(code))
+        };
+        outcome.map_err(|error| match context.interrupt.check() {
+            Err(interrupted) if !tells(&error) => interrupted,
+            _ => error,
+        })
     });
     outcome.unwrap_or_else(|error| {
         ui::report(&error, json);
-        ui::exit_code(&error, role.get())
+        match ui::is_closed_pipe(&error) && promises {
+            true => exit::USAGE,
+            false => ui::exit_code(&error, role.get()),
+        }
     })
 }
 

@@ -1,6 +1,6 @@
 //! `recover`: what is whole of a broken archive, in a new one.
 
-use std::io::{self, BufWriter, IsTerminal as _, Write as _};
+use std::io;
 use std::path::Path;
 
 use rosettar::error::code;
@@ -9,22 +9,16 @@ use rosettar::{Error, Monitor, RecoverOptions, RecoverReport, Result, WriteOptio
 use serde_json::{Value, json};
 
 use super::input::uninterrupted;
-use super::{Context, counted, done, json as shapes, line};
+use super::making::{self, Target};
+use super::{Context, counted, json as shapes};
 use crate::args::Recover;
 use crate::output::human;
 use crate::output::table::escape;
-use crate::ui::{Stdout, exit};
-
-/// As many of each kind of loss are named; `--json` has more.
-const NAMED: usize = 20;
+use crate::ui::exit;
 
 pub(super) fn run(context: &Context, args: &Recover) -> Result<u8> {
-    let to_stdout = args.output.as_os_str() == "-";
-    if to_stdout && io::stdout().is_terminal() {
-        let message = "an archive is not written to a terminal: send standard output to a file or a pipe";
-        return Err(Error::new(code::USAGE_OPTION, message));
-    }
-    if !to_stdout && is_same_file(&args.archive, &args.output)? {
+    let target = Target::new(&args.output)?;
+    if matches!(target, Target::File(_)) && is_same_file(&args.archive, &args.output)? {
         let message = "the new archive would replace the broken one: expected another name after -o";
         return Err(Error::new(code::USAGE_OPTION, message));
     }
@@ -35,13 +29,17 @@ pub(super) fn run(context: &Context, args: &Recover) -> Result<u8> {
     if let Some(threads) = args.threads {
         options = options.threads(threads);
     }
-    let writer = match to_stdout {
-        true => options.write_to(BufWriter::with_capacity(1 << 20, io::stdout()))?,
-        false => options.create(&args.output)?,
+    let writer = match target {
+        Target::Stdout => options.write_to(making::stdout_sink())?,
+        Target::File(path) => options.create(path)?,
     };
     let report = RecoverOptions::new().limits(context.limits.clone()).monitor(monitor).recover(source, writer)?;
     drop(watch);
-    print(context, args, to_stdout, &report)?;
+    if context.json {
+        target.print(&object(args, &report).to_string())?;
+    } else if !context.quiet {
+        target.print(text(args, &report).trim_end())?;
+    }
     Ok(if report.is_complete() { exit::DONE } else { exit::FINDING })
 }
 
@@ -64,24 +62,6 @@ fn identity(path: &Path) -> Result<Option<impl Eq + use<>>> {
         Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),
         Err(error) => Err(Error::io(code::IO_FILE, format_args!("cannot look at {}", path.display()), error)),
     }
-}
-
-fn print(context: &Context, args: &Recover, to_stdout: bool, report: &RecoverReport) -> Result<()> {
-    let text = if context.json {
-        object(args, report).to_string()
-    } else if context.quiet {
-        return Ok(());
-    } else {
-        text(args, report)
-    };
-    // Where the archive goes to standard output, nothing else may.
-    if to_stdout {
-        let _ = writeln!(io::stderr(), "{}", text.trim_end());
-        return Ok(());
-    }
-    let mut out = Stdout::new();
-    line(&mut out, text.trim_end())?;
-    done(&mut out).map(drop)
 }
 
 /// The report for people: the verdict first, then what is salvaged, then what is lost.
@@ -129,9 +109,7 @@ fn text(args: &Recover, report: &RecoverReport) -> String {
     list(&mut text, &losses.lost_schemas, "lost Schemas", |schema| {
         format!("lost: Schema {}: {}", schema.number, schema.why)
     });
-    for fact in &losses.lost_facts {
-        text.push_str(&format!("  lost: {}\n", escape(fact)));
-    }
+    list(&mut text, &losses.lost_facts, "lost facts", |fact| format!("lost: {fact}"));
     list(&mut text, &losses.kept_as_files, "files of records", |kept| {
         let records = counted(kept.records, "record", "records");
         format!("kept: {records} of {}, whose Schema is lost, as the file {}", kept.stream, kept.path)
@@ -139,13 +117,13 @@ fn text(args: &Recover, report: &RecoverReport) -> String {
     text
 }
 
-/// Adds a line for each of the first items, and one for the rest.
+/// Adds a line for each item, and one for those that are only counted.
 fn list<T>(text: &mut String, listed: &Listed<T>, what: &str, show: impl Fn(&T) -> String) {
-    for item in listed.items.iter().take(NAMED) {
+    for item in &listed.items {
         text.push_str(&format!("  {}\n", escape(&show(item))));
     }
-    if let Some(more @ 1..) = listed.len().checked_sub(NAMED as u64) {
-        text.push_str(&format!("  and {} more {what}\n", human::count(more)));
+    if listed.more > 0 {
+        text.push_str(&format!("  and {} more {what}\n", human::count(listed.more)));
     }
 }
 
@@ -186,7 +164,8 @@ fn object(args: &Recover, report: &RecoverReport) -> Value {
         "more_lost_records": losses.lost_records.more,
         "lost_schemas": schemas.collect::<Vec<_>>(),
         "more_lost_schemas": losses.lost_schemas.more,
-        "lost_facts": losses.lost_facts,
+        "lost_facts": losses.lost_facts.items,
+        "more_lost_facts": losses.lost_facts.more,
         "kept_as_files": kept.collect::<Vec<_>>(),
         "more_kept_as_files": losses.kept_as_files.more,
     })

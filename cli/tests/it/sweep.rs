@@ -59,6 +59,13 @@ const SCENARIOS: &[Scenario] = &[
         visible: Visible::AtOnce,
     },
     Scenario {
+        name: "extract with records",
+        prepare: archive,
+        args: "extract -q --threads 1 --records jsonl @/a.rtar -C @/out",
+        input: "",
+        visible: Visible::AtOnce,
+    },
+    Scenario {
         name: "extract to an absent directory",
         prepare: archive,
         args: "extract -q --threads 1 @/a.rtar -C @/out",
@@ -295,7 +302,10 @@ impl<'s> Sweep<'s> {
         let pieces = |state: &State| {
             let mut pieces: BTreeMap<String, State> = BTreeMap::new();
             for (path, node) in state {
-                pieces.entry(piece(path).to_owned()).or_default().insert(path.clone(), node.clone());
+                let mut node = node.clone();
+                // A directory that its owner may not write to is given its mode after the move.
+                node.mode |= if node.is_directory() { 0o700 } else { 0 };
+                pieces.entry(piece(path).to_owned()).or_default().insert(path.clone(), node);
             }
             pieces
         };
@@ -460,6 +470,8 @@ fn sources(folder: &Path) {
         std::fs::write(folder.join(name), content.replace("2,NA,NONE", "2,,NONE")).unwrap();
     }
     std::fs::set_permissions(folder.join("t/a"), std::fs::Permissions::from_mode(0o600)).unwrap();
+    // What its owner may not write to takes more steps to move.
+    std::fs::set_permissions(folder.join("t/d"), std::fs::Permissions::from_mode(0o555)).unwrap();
     std::os::unix::fs::symlink("a", folder.join("t/l")).unwrap();
     let time = std::time::UNIX_EPOCH + std::time::Duration::from_nanos(1_500_000_000_123_456_789);
     for name in ["t/a", "t/d/b", "t/d", "t"] {

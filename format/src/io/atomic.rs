@@ -55,12 +55,14 @@ pub struct AtomicFile {
 struct Pending {
     directory: Dir,
     temporary: OsString,
+    /// Where the temporary file is.
+    at: PathBuf,
     name: OsString,
     exclusive: bool,
     mode: u32,
     live: bool,
-    /// Where the temporary file is, where it is to stay when it is not published.
-    partial: Option<PathBuf>,
+    /// Whether it stays when it is not published.
+    partial: bool,
     written: bool,
 }
 
@@ -130,7 +132,13 @@ impl AtomicFile {
                 None => 0o666 & !directory.umask()?,
             };
             if partial.is_some() {
-                return Ok((directory.create_file(&partial_name, 0o600)?, partial_name, mode));
+                let file = directory.create_file(&partial_name, 0o600)?;
+                // What is flushed is durable only if the name is.
+                if let Err(error) = directory.sync() {
+                    let _ = directory.remove_file(&partial_name);
+                    return Err(error);
+                }
+                return Ok((file, partial_name, mode));
             }
             let made = create_temporary(&directory, &name, NAME_MAX - NAME_ADDED);
             // Some file systems hold less than 255 bytes.
@@ -146,7 +154,9 @@ impl AtomicFile {
             _ => cannot("create a temporary file beside", path, error),
         });
         let (file, temporary, mode) = begun?;
-        let pending = Pending { directory, temporary, name, exclusive, mode, live: true, partial, written: false };
+        let at = resolved.with_file_name(&temporary);
+        let partial = partial.is_some();
+        let pending = Pending { directory, temporary, at, name, exclusive, mode, live: true, partial, written: false };
         Ok(Self { file, shown: path.to_owned(), pending: Some(pending), failed: false })
     }
 
@@ -174,7 +184,7 @@ impl AtomicFile {
 
     /// The file that stays where this one is not published; see [`partial`](Self::partial).
     pub fn partial_path(&self) -> Option<&Path> {
-        self.pending.as_ref()?.partial.as_deref()
+        self.pending.as_ref().filter(|pending| pending.partial).map(|pending| &*pending.at)
     }
 
     /// Makes durable what was written so far.
@@ -234,8 +244,8 @@ impl AtomicFile {
             Error::io(code::IO_DURABILITY, doing, error)
         })?;
         removed.map_err(|error| {
-            let old = self.shown.with_file_name(&pending.temporary);
-            let doing = format!("{} is in place, but the old file stays as {}", self.shown.display(), old.display());
+            let (new, old) = (self.shown.display(), pending.at.display());
+            let doing = format!("{new} is in place, but the old file stays as {old}");
             Error::io(code::IO_FILE, doing, error)
         })
     }
@@ -247,10 +257,10 @@ impl AtomicFile {
     pub fn abort(mut self) -> Result<()> {
         let Some(mut pending) = self.pending.take() else { return Ok(()) };
         pending.live = false;
-        pending.directory.remove_file(&pending.temporary).map_err(|error| {
-            let path = self.shown.with_file_name(&pending.temporary);
-            cannot("remove the temporary file", &path, error)
-        })
+        pending
+            .directory
+            .remove_file(&pending.temporary)
+            .map_err(|error| cannot("remove the temporary file", &pending.at, error))
     }
 }
 
@@ -278,38 +288,52 @@ impl Write for AtomicFile {
 
 impl Pending {
     /// Gives the temporary file its name. Where it has changed places with `source`, the name of that is returned.
-    fn put_in_place(&self, source: Option<&LockedFile>, shown: &Path) -> Result<Option<OsString>> {
-        let Self { directory, temporary, name, .. } = self;
+    fn put_in_place(&mut self, source: Option<&LockedFile>, shown: &Path) -> Result<Option<OsString>> {
         let failed = |error| cannot("rename the temporary file to", shown, error);
         if self.exclusive {
+            let Self { directory, temporary, name, .. } = &*self;
             return directory.rename_new(temporary, directory, name).map(|()| None).map_err(failed);
         }
-        let source = match source {
-            Some(source) if self.is_source(name, source).map_err(failed)? => Some(source),
-            _ => None,
-        };
-        if let Some(source) = source {
-            match self.exchange_with(source) {
-                Ok(true) => return Ok(Some(temporary.clone())),
-                Ok(false) => return Err(source.changed("another file was put in its place")),
-                // Not every file system can do that; there the look of a moment ago has to do.
-                Err(error) if error.kind() == io::ErrorKind::Unsupported => {}
-                Err(error) => return Err(failed(error)),
-            }
+        if let Some(source) = source
+            && self.is_source(&self.name, source).map_err(failed)?
+            && self.exchange_with(source, shown)?
+        {
+            return Ok(Some(self.temporary.clone()));
         }
+        let Self { directory, temporary, name, .. } = &*self;
         directory.rename(temporary, directory, name).map(|()| None).map_err(failed)
     }
 
-    /// Lets the temporary file and the target change places; where the target turns out not to be `source` any more,
-    /// back again, and the answer is no.
-    fn exchange_with(&self, source: &LockedFile) -> io::Result<bool> {
-        let Self { directory, temporary, name, .. } = self;
-        directory.exchange(temporary, directory, name)?;
-        let was_source = self.is_source(temporary, source);
-        if !matches!(was_source, Ok(true)) {
-            directory.exchange(temporary, directory, name)?;
+    /// Lets the temporary file and the target change places, and makes sure that it was `source` that stood there. `false`
+    /// where the file system cannot do that; there the look of a moment ago has to do.
+    fn exchange_with(&mut self, source: &LockedFile, shown: &Path) -> Result<bool> {
+        let Self { directory, temporary, name, .. } = &*self;
+        match directory.exchange(temporary, directory, name) {
+            Ok(()) => match self.is_source(temporary, source) {
+                Ok(true) => Ok(true),
+                otherwise => Err(self.exchange_back(shown, otherwise.map(|_| source))),
+            },
+            Err(error) if error.kind() == io::ErrorKind::Unsupported => Ok(false),
+            Err(error) => Err(cannot("rename the temporary file to", shown, error)),
         }
-        was_source
+    }
+
+    /// Lets the new file and what stood in its place change places again, where that is not the file it was made from, or
+    /// cannot be looked at. The error to report.
+    fn exchange_back(&mut self, shown: &Path, found: io::Result<&LockedFile>) -> Error {
+        let Self { directory, temporary, name, .. } = &*self;
+        if let Err(error) = directory.exchange(temporary, directory, name) {
+            // What has the temporary name now is another's.
+            self.live = false;
+            let (new, other) = (shown.display(), self.at.display());
+            let doing =
+                format!("{new} is in place, but another file was put there in the last moment, and is now {other}");
+            return Error::io(code::IO_FILE, doing, error);
+        }
+        match found {
+            Ok(source) => source.changed("another file was put in its place"),
+            Err(error) => cannot("look at what stood in the place of", shown, error),
+        }
     }
 
     fn is_source(&self, name: &OsStr, source: &LockedFile) -> io::Result<bool> {
@@ -323,7 +347,7 @@ impl Pending {
 
 impl Drop for Pending {
     fn drop(&mut self) {
-        let stays = self.partial.is_some() && self.written;
+        let stays = self.partial && self.written;
         if self.live && !stays {
             // Nothing can be reported from here; `abort` can.
             let _ = self.directory.remove_file(&self.temporary);
@@ -489,9 +513,9 @@ mod tests {
         file.write_all(b"new").unwrap();
         // After the look before publication, so that only the exchange can show it.
         write(&path, b"another's");
-        match file.pending.as_ref().unwrap().exchange_with(&source) {
-            Ok(exchanged) => assert!(!exchanged),
-            Err(error) => assert_eq!(error.kind(), io::ErrorKind::Unsupported),
+        match file.pending.as_mut().unwrap().exchange_with(&source, &path) {
+            Ok(exchanged) => assert!(!exchanged, "this file system has no exchange, so it was not tried"),
+            Err(error) => assert_eq!(error.code(), "io.source-changed"),
         }
         assert_eq!(fs::read(&path).unwrap(), b"another's");
         drop(file);

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::dir::{Stat, lock_file, stat_file, stat_path};
+use super::dir::{Stat, lock_file, stat_file, stat_path, unlock_file};
 use super::{NamedFile, ReadAt};
 use crate::error::{Error, Result, code};
 
@@ -39,6 +39,13 @@ pub struct LockedFile(Arc<Locked>);
 struct Locked {
     file: NamedFile,
     stat: Stat,
+}
+
+impl Drop for Locked {
+    fn drop(&mut self) {
+        // A process that another thread has just begun may still have a copy of the descriptor.
+        unlock_file(self.file.file());
+    }
 }
 
 impl LockedFile {

@@ -37,6 +37,8 @@ pub struct RecoveryReport {
     /// Other facts that were lost, a sentence each.
     #[prost(string, repeated, tag = "13")]
     pub lost_facts: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    #[prost(uint64, tag = "19")]
+    pub more_lost_facts: u64,
     /// Records of lost Schemas, kept as files.
     #[prost(message, repeated, tag = "14")]
     pub kept_as_files: ::prost::alloc::vec::Vec<KeptRecords>,

@@ -3,8 +3,10 @@
 use crate::model::{EntryKind, Summary};
 use crate::proto;
 
-/// How many elements a list of a report holds; the rest is counted.
-const MOST_LISTED: usize = 1000;
+/// How many elements a list of a report holds, so that its memory is bounded; the rest is counted.
+const MOST_LISTED: usize = 1 << 20;
+/// How many of them the annotation holds.
+const MOST_STATED: usize = 1000;
 
 /// What a recovery salvaged and what it could not. The new archive carries it as an annotation of type
 /// `rosettar.v1.RecoveryReport` where anything was lost.
@@ -46,7 +48,7 @@ pub struct Losses {
     /// Schemas that were lost.
     pub lost_schemas: Listed<LostSchema>,
     /// Other facts that were lost, a phrase each.
-    pub lost_facts: Vec<String>,
+    pub lost_facts: Listed<String>,
     /// Records whose Schema was lost, kept as files.
     pub kept_as_files: Listed<KeptRecords>,
     /// User entries salvaged, without the files kept of records.
@@ -96,14 +98,14 @@ impl Losses {
                 length: range.length,
                 why: range.why.clone(),
             }),
-            more_damaged: self.damaged.more,
+            more_damaged: self.damaged.unstated(),
             lost_entries: self.lost_entries.map(|entry| proto::LostEntry {
                 path: entry.path.clone(),
                 kind: entry.kind.as_str().to_owned(),
                 size: entry.size,
                 why: entry.why.clone(),
             }),
-            more_lost_entries: self.lost_entries.more,
+            more_lost_entries: self.lost_entries.unstated(),
             unknown_entries: self.unknown_entries,
             lost_records: self.lost_records.map(|records| proto::LostRecords {
                 stream: records.stream.clone(),
@@ -111,18 +113,19 @@ impl Losses {
                 count: records.count,
                 why: records.why.clone(),
             }),
-            more_lost_records: self.lost_records.more,
+            more_lost_records: self.lost_records.unstated(),
             lost_schemas: self
                 .lost_schemas
                 .map(|schema| proto::LostSchema { number: schema.number, why: schema.why.clone() }),
-            more_lost_schemas: self.lost_schemas.more,
-            lost_facts: self.lost_facts.clone(),
+            more_lost_schemas: self.lost_schemas.unstated(),
+            lost_facts: self.lost_facts.map(String::clone),
+            more_lost_facts: self.lost_facts.unstated(),
             kept_as_files: self.kept_as_files.map(|kept| proto::KeptRecords {
                 stream: kept.stream.clone(),
                 path: kept.path.clone(),
                 records: kept.records,
             }),
-            more_kept_as_files: self.kept_as_files.more,
+            more_kept_as_files: self.kept_as_files.unstated(),
             entries: self.entries,
             file_bytes: self.file_bytes,
             records: self.records,
@@ -130,11 +133,11 @@ impl Losses {
     }
 }
 
-/// A list of which the first thousand are kept, and the others counted.
+/// A list of which the first 1 048 576 are kept, and the others counted.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Listed<T> {
-    /// The first thousand.
+    /// The first of them.
     pub items: Vec<T>,
     /// How many more there are.
     pub more: u64,
@@ -164,8 +167,14 @@ impl<T> Listed<T> {
         }
     }
 
+    /// What the annotation holds of it.
     fn map<U>(&self, to: impl FnMut(&T) -> U) -> Vec<U> {
-        self.items.iter().map(to).collect()
+        self.items.iter().take(MOST_STATED).map(to).collect()
+    }
+
+    /// How many more there are than the annotation holds.
+    fn unstated(&self) -> u64 {
+        self.len().saturating_sub(MOST_STATED as u64)
     }
 }
 

@@ -71,7 +71,7 @@ struct Verifier<'a> {
     inner: &'a Indexed,
     options: VerifyOptions,
     report: VerifyReport,
-    /// The record types of streams likewise.
+    /// The record type of each stream, once it was asked for; `None` where it cannot be had.
     types: HashMap<u32, Option<MessageDescriptor>>,
     /// The digest of each stream's batches so far; `None` once a piece was missing.
     streams: Vec<Option<Hasher>>,

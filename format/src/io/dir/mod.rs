@@ -10,9 +10,9 @@ mod portable;
 mod unix;
 
 #[cfg(not(unix))]
-pub(crate) use portable::{Dir, lock_file, set_file_mode, set_file_mtime, stat_file, stat_path};
+pub(crate) use portable::{Dir, lock_file, set_file_mode, set_file_mtime, stat_file, stat_path, unlock_file};
 #[cfg(unix)]
-pub(crate) use unix::{Dir, lock_file, set_file_mode, set_file_mtime, stat_file, stat_path};
+pub(crate) use unix::{Dir, lock_file, set_file_mode, set_file_mtime, stat_file, stat_path, unlock_file};
 
 use std::ffi::OsStr;
 use std::hash::BuildHasher as _;

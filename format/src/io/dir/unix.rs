@@ -230,8 +230,7 @@ impl Dir {
     /// Gives the lock back. Closing the descriptor is not enough where another thread has just begun a process, which has
     /// a copy of it until it runs its program.
     pub(super) fn unlock(&self) {
-        // On a failure the lock goes with the descriptor.
-        let _ = fs::flock(&self.0, fs::FlockOperation::Unlock);
+        unlock(&self.0);
     }
 
     /// Whether this directory belongs to the kernel's process file system, whose links are not what they seem.
@@ -306,6 +305,16 @@ pub(crate) fn stat_path(path: &Path) -> io::Result<Stat> {
 /// Takes the advisory lock on an open file until it is closed. `Ok(false)` where somebody else holds it.
 pub(crate) fn lock_file(file: &File) -> io::Result<bool> {
     lock(file)
+}
+
+/// Gives the lock on an open file back, as [`Dir::unlock`] does.
+pub(crate) fn unlock_file(file: &File) {
+    unlock(file);
+}
+
+fn unlock(descriptor: impl AsFd) {
+    // On a failure the lock goes with the descriptor.
+    let _ = fs::flock(descriptor, fs::FlockOperation::Unlock);
 }
 
 fn lock(descriptor: impl AsFd) -> io::Result<bool> {

@@ -164,13 +164,14 @@ impl<'a> Merge<'a> {
                         (&*from, &*into)
                     }
                 };
-                match step.replaces {
-                    true => from.rename(OsStr::new(name), into, OsStr::new(name)),
-                    false => move_new(from, OsStr::new(name), into),
+                if !step.replaces {
+                    return move_new(from, OsStr::new(name), into, &mut self.done);
                 }
+                from.rename(OsStr::new(name), into, OsStr::new(name))?;
+                self.done += 1;
+                Ok(())
             };
             make().map_err(|error| (OsString::from(&step.path), error))?;
-            self.done += 1;
         }
         // What is below a directory comes before it here.
         for (path, stat) in &self.unfinished {

@@ -35,9 +35,8 @@ impl<'a> Moves<'a> {
     }
 
     pub(super) fn run(&mut self) -> std::result::Result<(), (OsString, io::Error)> {
-        for name in &self.names {
-            self.publish(name).map_err(|error| (name.clone(), error))?;
-            self.done += 1;
+        for name in self.names.clone() {
+            self.publish(&name).map_err(|error| (name, error))?;
         }
         // What the interrupted run had published, and this tree does not have.
         for name in self.remains.moved.keys() {
@@ -48,9 +47,9 @@ impl<'a> Moves<'a> {
         Ok(())
     }
 
-    pub(super) fn publish(&self, name: &OsStr) -> io::Result<()> {
+    pub(super) fn publish(&mut self, name: &OsStr) -> io::Result<()> {
         if !self.remains.moved.contains_key(name) {
-            return move_new(&self.tree, name, self.target);
+            return move_new(&self.tree, name, self.target, &mut self.done);
         }
         let stat = self.tree.stat(name)?;
         let reopened = make_movable(&self.tree, name, &stat)?;
@@ -62,6 +61,7 @@ impl<'a> Moves<'a> {
             }
             result => result?,
         }
+        self.done += 1;
         restore(reopened, &stat)
     }
 
@@ -101,11 +101,20 @@ impl MoveList {
     }
 }
 
-/// Moves `name` from one directory into another, where the name must be free, with the mode and time that it has.
-pub(super) fn move_new(from: &Dir, name: &OsStr, into: &Dir) -> io::Result<()> {
+/// Moves `name` from one directory into another, where the name must be free, with the mode and time that it has. Counts
+/// it as done once it is there, even if mode and time cannot be set again.
+pub(super) fn move_new(from: &Dir, name: &OsStr, into: &Dir, done: &mut usize) -> io::Result<()> {
+    let rename = || from.rename_new(name, into, name);
     let stat = from.stat(name)?;
-    let reopened = make_movable(from, name, &stat)?;
-    from.rename_new(name, into, name)?;
+    let reopened = match rename() {
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            let reopened = make_movable(from, name, &stat)?;
+            rename()?;
+            reopened
+        }
+        result => result.map(|()| None)?,
+    };
+    *done += 1;
     restore(reopened, &stat)
 }
 
@@ -128,8 +137,8 @@ pub(super) fn remove_published(target: &Dir, name: &OsStr) -> io::Result<()> {
     remove_tree(target, name)
 }
 
-/// A directory that its owner may not write to cannot be moved into another, because its `..` changes. Such a one is
-/// made writable and returned.
+/// A directory that its owner may not write to cannot be moved into another, because its `..` changes (unless the owner has
+/// the right to ignore modes). Such a one is made writable and returned.
 fn make_movable(parent: &Dir, name: &OsStr, stat: &Stat) -> io::Result<Option<Dir>> {
     if stat.kind != Kind::Directory || stat.mode & 0o700 == 0o700 {
         return Ok(None);

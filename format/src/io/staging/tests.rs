@@ -31,8 +31,9 @@ fn crash(target: &Path, files: &[(&str, &str)], moved: usize) -> PathBuf {
     staging.live = false;
     let dir = staging.directory().unwrap();
     let Place::Inside { target, remains, .. } = &staging.place else { panic!("the target exists") };
-    let moves = Moves::prepare(target, &dir, remains, true).unwrap();
-    for name in &moves.names[..moved] {
+    let mut moves = Moves::prepare(target, &dir, remains, true).unwrap();
+    let names = moves.names.clone();
+    for name in &names[..moved] {
         moves.publish(name).unwrap();
     }
     shown

@@ -34,7 +34,6 @@ pub(super) struct Flow<R> {
     ends: bool,
     /// Every frame that was handed out so far.
     pub(super) frames: Vec<FrameSeen>,
-    pub(super) tar_bytes: u64,
 }
 
 enum Waiting {
@@ -73,7 +72,7 @@ impl<R: Read> Flow<R> {
         let (empty, header) = first.split_at(prefix::EMPTY_FRAME_LEN as usize);
         let frames = [empty, header].map(|frame| (frame.len() as u32, 0, Digest::of(frame))).to_vec();
         debug_assert_eq!(frames.len(), v1::OPENING_FRAMES - 1);
-        Self { feed, pool, waiting: VecDeque::new(), ends: false, frames, tar_bytes: 0 }
+        Self { feed, pool, waiting: VecDeque::new(), ends: false, frames }
     }
 
     /// The next chunk or section; ancillary sections are passed over. Not to be called after the index.
@@ -87,7 +86,6 @@ impl<R: Read> Flow<R> {
                 Some(Waiting::Payload) => {
                     let decoded = self.pool.take().expect("a job for each payload frame that waits")?;
                     self.frames.push((decoded.stored, decoded.chunk.len() as u32, decoded.digest));
-                    self.tar_bytes += decoded.chunk.len() as u64;
                     return Ok(Event::Chunk { offset: decoded.offset, bytes: decoded.chunk });
                 }
                 Some(Waiting::Section { kind, offset, bytes }) => {
