@@ -13,7 +13,7 @@ use crate::tar::{self, Parsed};
 use crate::v1::SchemaBody;
 use crate::wire::section;
 
-/// What is kept of a member that went by: sixteen bytes each of the SHA-256 of its header and of its content, and of a
+/// What is kept of a member that went by: sixteen bytes each that stand for its header and for its content, and of a
 /// batch how many records were counted. (What was decoded is proven by the digests of all frames; here it is only about
 /// which entry differs.)
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -208,7 +208,7 @@ impl<R: Read> ArchiveStream<R> {
             padding -= piece.len();
             self.used = end;
         }
-        let content = if member.entry.kind.has_content() { id(&digest) } else { [0; 16] };
+        let content = if member.entry.kind.has_content() { content_id(&digest) } else { [0; 16] };
         self.seen.push(Seen { header: member.header, content });
         if let Some(batch) = member.batch {
             self.batch_records.push(batch.splitter.records());
@@ -321,7 +321,13 @@ impl<R: Read> ArchiveStream<R> {
     }
 }
 
-/// What is kept of a digest to tell headers and contents apart.
+/// What is kept of the digest of a content. It depends on every byte of it: each of those that the entry states is to be
+/// right, not just the first sixteen.
+pub(super) fn content_id(digest: &Digest) -> [u8; 16] {
+    id(&Digest::of(&digest.0))
+}
+
+/// What is kept of a digest to tell headers apart.
 pub(super) fn id(digest: &Digest) -> [u8; 16] {
     digest.0[..16].try_into().expect("sixteen bytes of 32")
 }

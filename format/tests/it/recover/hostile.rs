@@ -1,4 +1,5 @@
 //! Broken archives made to cost much, or to come back as something else.
+#![cfg(target_os = "linux")]
 
 use rosettar::{Limits, RecoverOptions, WriteOptions};
 
