@@ -775,6 +775,10 @@ def sections():
         "An ancillary section does not match its digest.",
         between(flip(16)(section("note", b"x"))),
     )
+    early = hello().on("frames", lambda frames: frames.insert(2, Frame(section("note", b""))))
+    reject("ancillary-early", "3.3", "section.misplaced", "An ancillary section before the manifest.", early)
+    late = hello().on("frames", lambda frames: frames.append(Frame(section("note", b""))))
+    reject("ancillary-late", "2", "index.frames", "An ancillary section after the entry table.", late)
     foreign = bytes.fromhex("502A4D18 28000000") + bytes(40)
     reject("skippable-frame", "3.3", "section.head", "A skippable frame that is not a section.", between(foreign))
 

@@ -26,9 +26,22 @@ pub struct WaitingReader {
 
 impl WaitingReader {
     /// Reads `source`, until `interrupt` is set.
-    pub fn new(mut source: impl Read + Send + 'static, interrupt: Interrupt) -> Self {
+    pub fn new(source: impl Read + Send + 'static, interrupt: Interrupt) -> Self {
+        Self::opening(|| Ok(source), interrupt)
+    }
+
+    /// Reads what `open` opens, which may take as long as reading: a FIFO is opened once somebody writes to it.
+    pub fn opening<R: Read>(open: impl FnOnce() -> io::Result<R> + Send + 'static, interrupt: Interrupt) -> Self {
         let (send, pieces) = sync_channel(AHEAD);
         std::thread::spawn(move || {
+            let mut source = match open() {
+                Ok(source) => source,
+                Err(error) => {
+                    // Nobody may be listening any more.
+                    let _ = send.send(Err(error));
+                    return;
+                }
+            };
             loop {
                 let mut piece = vec![0; PIECE];
                 let read = match source.read(&mut piece) {

@@ -69,7 +69,13 @@ impl Context {
         if is_stdin(path) {
             return Ok(WaitingReader::new(io::stdin(), interrupt));
         }
-        Ok(WaitingReader::new(open_file(path)?, interrupt))
+        let path = path.to_owned();
+        let open = move || {
+            let cannot =
+                |error: io::Error| io::Error::new(error.kind(), format!("cannot open {}: {error}", path.display()));
+            File::open(&path).map_err(cannot)
+        };
+        Ok(WaitingReader::opening(open, interrupt))
     }
 }
 

@@ -186,3 +186,28 @@ fn extracting_stops_with_each_entry_old_or_new() {
     println!("of 48 runs, {stopped} were stopped, and {left} left a staging directory");
     assert!(stopped > 0);
 }
+
+/// Opening a FIFO waits for a writer, which may never come. One signal ends that, and what cannot be a FIFO does not wait.
+#[test]
+fn a_fifo_that_nobody_writes_to_does_not_hold_anyone() {
+    let dir = Dir::with_archive();
+    assert!(std::process::Command::new("mkfifo").arg(dir.path("f")).status().unwrap().success());
+    for args in [
+        &["list", "f"][..],
+        &["verify", "f"],
+        &["extract", "f", "-C", "out"],
+        &["recover", "f", "-o", "new.rtar"],
+        &["diff", "a.rtar", "f"],
+        &["append", "a.rtar", "--records", "rows=f"],
+    ] {
+        let mut child = dir.command(args).stderr(Stdio::null()).spawn().unwrap();
+        // Whether the signal comes before it waits or while it does, it ends.
+        std::thread::sleep(Duration::from_millis(150));
+        interrupt(child.id());
+        wait_for("the end", || child.try_wait().unwrap().is_some());
+    }
+    for args in [&["append", "f", "t"][..], &["remove", "f", "x"]] {
+        let ran = dir.run(args).code(1);
+        assert!(ran.err.contains("regular file"), "{}", ran.err);
+    }
+}

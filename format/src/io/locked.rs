@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::dir::{Stat, lock_file, stat_file, stat_path, unlock_file};
+use super::dir::{Kind, Stat, lock_file, stat_file, stat_path, unlock_file};
 use super::{NamedFile, ReadAt};
 use crate::error::{Error, Result, code};
 
@@ -53,12 +53,16 @@ impl LockedFile {
     /// the time that has gone by; an error that it returns ends the wait.
     ///
     /// # Errors
-    /// `io.file` where the file cannot be opened, and what `wait` returns.
+    /// `io.file` where the file cannot be opened or is no regular file, and what `wait` returns.
     pub fn open(path: impl AsRef<Path>, mut wait: impl FnMut(Duration) -> Result<()>) -> Result<Self> {
         let path = path.as_ref();
         let cannot = |error| Error::io(code::IO_FILE, format_args!("cannot open {}", path.display()), error);
         let (start, mut pause) = (Instant::now(), FIRST_PAUSE);
         loop {
+            // Nothing else can be replaced; and opening a FIFO may take for ever.
+            if stat_path(path).map_err(cannot)?.kind != Kind::File {
+                return Err(cannot(io::Error::new(io::ErrorKind::InvalidInput, "expected a regular file")));
+            }
             // Opened anew each time: who held the lock may have put another file in the place of this one.
             let file = NamedFile::open(path)?;
             // Anything but that somebody else holds it means that there are no locks here.

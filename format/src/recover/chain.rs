@@ -171,6 +171,10 @@ impl Walk<'_> {
         };
         match section.kind {
             section::SCHM if !chain.frames.is_empty() && chain.pages.is_empty() => {
+                if chain.late.len() as u64 >= self.limits.schemas {
+                    let message = format!("more Schemas than the limit schemas of {}", self.limits.schemas);
+                    return Err(Error::new(code::LIMIT_SCHEMAS, message).with_offset(at));
+                }
                 let before: usize = chain.late.iter().map(|(_, body)| body.len()).sum();
                 let Some(body) = read(self.limits.manifest_bytes.saturating_sub(before as u64))? else {
                     return Ok(false);

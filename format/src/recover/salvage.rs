@@ -35,6 +35,8 @@ pub(super) struct Salvage<'s, 'w> {
     pub(super) next_record: HashMap<String, u64>,
     /// While it is set, only descriptions of streams and Schemas are taken.
     pub(super) scanning: bool,
+    /// How many members were seen so far: in earnest, and while `scanning` was set.
+    members: [u64; 2],
     /// Whether what is missing of a stream is counted page by page, so that a member need not say it.
     pub(super) counted_by_page: bool,
     /// The number of the next batch of each stream.
@@ -94,6 +96,7 @@ impl<'s, 'w> Salvage<'s, 'w> {
             late: Vec::new(),
             next_record: HashMap::new(),
             scanning: false,
+            members: [0; 2],
             counted_by_page: false,
             next_batch: HashMap::new(),
             kept: Vec::new(),
@@ -116,6 +119,10 @@ impl<'s, 'w> Salvage<'s, 'w> {
             };
             let end = tar::member_len(&entry).and_then(|len| at.checked_add(len));
             let Some(end) = end else { return Ok(ParseEnd::Malformed("a member is longer than any tar".to_owned())) };
+            // The members of a page end where the next one's begin. Else each page could claim all that follows it.
+            if self.counted_by_page && end > to {
+                return Ok(ParseEnd::Malformed("a member goes on where those of the next page begin".to_owned()));
+            }
             let placed = Placed { entry, header_at: at, content_at: at + len as u64 };
             self.member(&placed, false)?;
             if end > to {
@@ -152,6 +159,12 @@ impl<'s, 'w> Salvage<'s, 'w> {
     /// Takes one member, whose entry and digest a page states where `vouched`.
     fn member(&mut self, placed: &Placed, vouched: bool) -> Result<()> {
         self.monitor.advance(0)?;
+        let members = &mut self.members[usize::from(self.scanning)];
+        *members += 1;
+        if *members > self.limits.entries {
+            let message = format!("more entries than the limit entries of {}", self.limits.entries);
+            return Err(Error::new(code::LIMIT_ENTRIES, message).with_entry(placed.entry.path.as_str()));
+        }
         if self.scanning && !matches!(placed.entry.kind, EntryKind::Schema | EntryKind::Stream) {
             return Ok(());
         }

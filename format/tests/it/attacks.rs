@@ -506,3 +506,28 @@ fn mutable_buffers_and_threads() {
         }
     });
 }
+
+/// An archive may hold what looks like the remains of an interrupted extraction. A later extraction to the same directory
+/// must not believe the list of moves in them: what it names there is the user's.
+#[test]
+fn remains_of_an_extraction_that_an_archive_brought() {
+    let temp = tempfile::tempdir().unwrap();
+    let (out, own) = (temp.path().join("out"), temp.path().join("own"));
+    fs::write(&own, "mine").unwrap();
+    // Inode numbers can be guessed, or all be listed.
+    let list = format!("{} own\n", fs::metadata(&own).unwrap().ino());
+    let evil = bytes(|writer| {
+        for name in ["", "/tree"] {
+            let name = format!(".rosettar-extract-00000000{name}");
+            writer.add_directory(entry(&name).mode(0o700)).unwrap();
+        }
+        writer.add_bytes(entry(".rosettar-extract-00000000/moves"), list.as_bytes()).unwrap();
+    });
+    support::open(&evil).unwrap().extract(&out, &ExtractOptions::new()).unwrap();
+    fs::rename(&own, out.join("own")).unwrap();
+    let next = support::open(&bytes(|writer| writer.add_bytes(entry("a"), b"x").unwrap())).unwrap();
+    assert_eq!(next.extract(&out, &ExtractOptions::new()).unwrap_err().code(), "usage.target");
+    next.extract(&out, &ExtractOptions::new().merge(Overwrite::Always)).unwrap();
+    assert_eq!(support::names_in(&out), [".rosettar-extract-00000000", "a", "own"]);
+    assert_eq!(fs::read(out.join("own")).unwrap(), b"mine");
+}

@@ -1,6 +1,7 @@
 //! Recovery: exactly what is whole, held against an oracle that knows the intact file.
 
 mod damage;
+mod hostile;
 mod oracle;
 mod rules;
 

@@ -318,3 +318,27 @@ fn a_failing_source_is_an_error_of_reading() {
     assert_eq!(ReadOptions::new().stream(&b"PK\x03\x04 no archive"[..]).unwrap_err().code(), "envelope.unknown-magic");
     assert_eq!(ReadOptions::new().stream(io::empty()).unwrap_err().code(), "envelope.truncated");
 }
+
+/// Of each content's digest less than all is kept until the table comes; every byte of the table's is held against it.
+#[cfg(target_os = "linux")]
+#[test]
+fn every_byte_of_a_digest_in_the_entry_table_counts() {
+    let test = "every_byte_of_a_digest_in_the_entry_table_counts";
+    for (entry, byte) in [(-1, 31), (-1, 16), (-2, 24), (-2, 0)] {
+        let script = format!(
+            r#"
+a = Archive().schema(GREETING, ("greetings", "example.Greeting", 1)).file("a", b"x")
+a.batch("greetings", greeting("a"))
+def columns(c):
+    digest = bytearray(c["digests"][{entry}])
+    digest[{byte}] ^= 1
+    c["digests"][{entry}] = bytes(digest)
+a.on("columns", columns)
+"#
+        );
+        let Some(bytes) = crate::hostile::forge(test, &script) else { return };
+        let error = ReadOptions::new().stream(&bytes[..]).unwrap().confirm().unwrap_err();
+        // What the index says of all contents was made of the true digests.
+        assert_eq!(error.code(), "entry.digest", "entry {entry}, byte {byte}");
+    }
+}

@@ -97,16 +97,19 @@ fn open_source(context: &Context, source: &Source) -> Result<(Box<dyn Read>, Opt
         Source::File(name) => name,
     };
     let failed = |error| Error::io(code::IO_FILE, format_args!("opening {name}"), error);
-    let file = File::open(name).map_err(failed)?;
-    let metadata = uninterrupted(|| file.metadata()).map_err(failed)?;
+    let metadata = uninterrupted(|| std::fs::metadata(name)).map_err(failed)?;
     if metadata.is_dir() {
         return Err(usage(&format!("{name} is a directory: expected a file of records")));
     }
-    Ok(match metadata.is_file() {
-        true => (Box::new(file), Some(metadata.len())),
+    if !metadata.is_file() {
         // A FIFO, such as the shell makes of `<(command)`.
-        false => (Box::new(WaitingReader::new(file, context.interrupt.clone())), None),
-    })
+        let name = name.to_owned();
+        let reader = WaitingReader::opening(move || File::open(name), context.interrupt.clone());
+        return Ok((Box::new(reader), None));
+    }
+    let file = File::open(name).map_err(failed)?;
+    let size = uninterrupted(|| file.metadata()).map_err(failed)?.len();
+    Ok((Box::new(file), Some(size)))
 }
 
 impl RecordFile {

@@ -16,6 +16,10 @@ use super::{Kind, Stat, Time, with_random_name};
 
 const DIRECTORY: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
 
+/// The mark of a directory is its sticky bit.
+const STICKY: u32 = 0o1000;
+const MARKED: u32 = 0o700 | STICKY;
+
 /// A directory held open by its descriptor.
 #[derive(Debug)]
 pub(crate) struct Dir(OwnedFd);
@@ -87,6 +91,24 @@ impl Dir {
     /// Makes the directory `name` with `mode`, from which the umask is taken.
     pub(crate) fn create_dir(&self, name: &OsStr, mode: u32) -> io::Result<()> {
         Ok(retry(|| fs::mkdirat(&self.0, name, bits(mode)))?)
+    }
+
+    /// Makes the directory `name`, for its owner only, with the mark that [`is_marked`](Self::is_marked) looks for. On
+    /// Linux that is one step.
+    pub(crate) fn create_marked_dir(&self, name: &OsStr) -> io::Result<()> {
+        self.create_dir(name, MARKED)?;
+        // Other systems leave the bit out there.
+        #[cfg(not(target_os = "linux"))]
+        self.child(name)?.set_mode(MARKED)?;
+        Ok(())
+    }
+
+    /// Whether this directory was made by [`create_marked_dir`](Self::create_marked_dir) for this user. No extraction
+    /// makes one like it, as archives have nine permission bits, and no other user can.
+    pub(crate) fn is_marked(&self) -> io::Result<bool> {
+        let stat = retry(|| fs::fstat(&self.0))?;
+        let own = stat.st_uid == rustix::process::geteuid().as_raw();
+        Ok(own && convert(&stat).mode & STICKY != 0)
     }
 
     /// Makes the file `name`, which must be free, for writing; nothing is followed or opened that is there already.

@@ -12,6 +12,9 @@
 //!   system can), moves the others, and removes the remains last. Each entry is thus wholly old or new at any time,
 //!   and running again completes.
 //!
+//! Such a directory has its sticky bit set and belongs to the user: without that, an archive could bring one with a list
+//! of its own, or another user leave one, and the next run would remove what that lists.
+//!
 //! Anything else in the target, an entry replaced by the user since then included (its inode number differs), and the
 //! target is not empty: it is refused, and nothing in it touched. A lock on the target keeps two runs apart; where the
 //! system or the file system has no such lock, remains are refused too, with an error that names them.
@@ -229,7 +232,7 @@ impl Staging {
             let umask = dir.umask()?;
             let staging = with_random_name(|digits| {
                 let staging = OsString::from(format!("{PREFIX}{digits}"));
-                dir.create_dir(&staging, 0o700).map(|()| staging)
+                dir.create_marked_dir(&staging).map(|()| staging)
             })?;
             Ok((umask, staging))
         };

@@ -33,7 +33,7 @@ pub(super) fn look_for_remains(path: &Path, dir: &Dir, locked: bool) -> Result<R
         let mut remains = Remains::default();
         for name in dir.list()? {
             let stat = dir.stat(&name)?;
-            if stat.kind == Kind::Directory && name.to_str().is_some_and(is_staging) {
+            if left_by_a_run(dir, &name)?.is_some() {
                 remains.stagings.push(name);
             } else {
                 present.insert(name, stat.ino);
@@ -61,6 +61,10 @@ pub(super) fn look_for_remains(path: &Path, dir: &Dir, locked: bool) -> Result<R
         (None, None) => Ok(remains),
         (None, Some(_)) if locked => Ok(remains),
         (None, Some(staging)) => Err(left_behind(path, &staging, "empty the directory")),
+        (Some(name), None) if name.to_str().is_some_and(is_staging) => Err(refused(
+            path,
+            &format!("it holds {name:?}, which is only called as what interrupted extractions leave; remove it"),
+        )),
         (Some(name), None) => {
             Err(refused(path, &format!("it holds {name:?}; to add to what is there, merge (`--merge`)")))
         }
@@ -94,11 +98,8 @@ fn clear_last_step(dir: &Dir, stagings: &mut Vec<OsString>) -> io::Result<()> {
 pub(super) fn look_among_others(path: &Path, dir: &Dir, locked: bool) -> Result<Remains> {
     let look = || -> io::Result<_> {
         let mut remains = Remains::default();
-        for name in dir.list()?.into_iter().filter(|name| name.to_str().is_some_and(is_staging)) {
-            if dir.stat(&name)?.kind != Kind::Directory {
-                continue;
-            }
-            let staging = dir.child(&name)?;
+        for name in dir.list()? {
+            let Some(staging) = left_by_a_run(dir, &name)? else { continue };
             if staging.list()?.iter().all(|inner| inner == TREE || inner == MOVES || inner == OLD) {
                 each_move(&staging, |ino, path| {
                     if inode_of(dir, path) == Some(ino) {
@@ -115,6 +116,19 @@ pub(super) fn look_among_others(path: &Path, dir: &Dir, locked: bool) -> Result<
         Some(staging) if !locked => Err(left_behind(path, &path.join(staging), "remove it")),
         _ => Ok(remains),
     }
+}
+
+/// The directory `name`, if it is one that a run of this user made for staging.
+fn left_by_a_run(dir: &Dir, name: &OsStr) -> io::Result<Option<Dir>> {
+    if !name.to_str().is_some_and(is_staging) || dir.stat(name)?.kind != Kind::Directory {
+        return Ok(None);
+    }
+    let staging = match dir.child(name) {
+        // A run's own is open to it.
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => return Ok(None),
+        staging => staging?,
+    };
+    Ok(staging.is_marked()?.then_some(staging))
 }
 
 /// Shows the inode number and path of each move in the list of a staging directory, where there is one.

@@ -216,8 +216,24 @@ fn a_list_of_moves_that_an_archive_brought_opens_nothing() {
     let fake = target.join(".rosettar-extract-00000000");
     fs::create_dir_all(fake.join(TREE)).unwrap();
     fs::write(target.join("precious"), "").unwrap();
-    fs::write(fake.join(MOVES), "1 precious\n precious\nx precious\nprecious\n\n\u{ff} \n").unwrap();
-    assert_eq!(begin(&target).unwrap_err().code(), "usage.target");
+    // An inode number can be found by listing all of them, so the right one is among these.
+    let ino = fs::metadata(target.join("precious")).unwrap().ino();
+    fs::write(fake.join(MOVES), format!("1 precious\n precious\nx precious\nprecious\n\n\u{ff} \n{ino} precious\n"))
+        .unwrap();
+    for mode in [0o755, 0o700, 0o2777] {
+        fs::set_permissions(&fake, fs::Permissions::from_mode(mode)).unwrap();
+        assert_eq!(begin(&target).unwrap_err().code(), "usage.target");
+        merge(&target, Overwrite::Always, &[]).unwrap();
+        assert_eq!(names(&target), [".rosettar-extract-00000000", "precious"]);
+        assert_eq!(names(&fake), [MOVES, TREE]);
+    }
+    // Even with the mark, that of another user opens nothing.
+    fs::set_permissions(&fake, fs::Permissions::from_mode(0o1777)).unwrap();
+    if std::os::unix::fs::chown(&fake, Some(12345), None).is_ok() {
+        assert_eq!(begin(&target).unwrap_err().code(), "usage.target");
+        merge(&target, Overwrite::Always, &[]).unwrap();
+        assert_eq!(names(&fake), [MOVES, TREE]);
+    }
     assert_eq!(names(&target), [".rosettar-extract-00000000", "precious"]);
 }
 

@@ -3,7 +3,7 @@
 use std::io::Read;
 
 use super::super::indexed::{check_manifest, check_manifest_bytes, merged_facts, open_page};
-use super::members::{Seen, id};
+use super::members::{Seen, content_id, id};
 use super::{ArchiveStream, Tail};
 use crate::digest::Digest;
 use crate::error::{Error, Result, code};
@@ -184,7 +184,7 @@ fn check_entry(placed: &Placed, seen: Option<&Seen>) -> Result<()> {
     if id(&Digest::of(&tar::member_header(entry))) != seen.header {
         return fault(code::TAR_HEADER, "the tar header of a member differs from the one that its entry has");
     }
-    if entry.kind.has_content() && id(&entry.digest) != seen.content {
+    if entry.kind.has_content() && content_id(&entry.digest) != seen.content {
         return fault(code::ENTRY_DIGEST, "the content of a member does not have the digest that its entry states");
     }
     Ok(())

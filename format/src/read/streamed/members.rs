@@ -13,8 +13,7 @@ use crate::tar::{self, Parsed};
 use crate::v1::SchemaBody;
 use crate::wire::section;
 
-/// What is kept of a member that went by: sixteen bytes each of the SHA-256 of its header and of its content, and of a
-/// batch how many records were counted. (What was decoded is proven by the digests of all frames; here it is only about
+/// What is kept of a member that went by: sixteen bytes each that stand for its header and for its content. (What was decoded is proven by the digests of all frames; here it is only about
 /// which entry differs.)
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Seen {
@@ -47,13 +46,7 @@ impl<R: Read> ArchiveStream<R> {
     /// Goes on to the next member, past what is left of the one at hand, and returns its kind; `None` at the end of the
     /// tar.
     pub(super) fn next_member(&mut self) -> Result<Option<EntryKind>> {
-        if self.failed {
-            let message = "an earlier error ended this stream; nothing after it is in step";
-            return Err(Error::new(code::USAGE_OPTION, message));
-        }
-        let advanced = self.advance();
-        self.failed = advanced.is_err();
-        advanced
+        self.guarded(Self::advance)
     }
 
     fn advance(&mut self) -> Result<Option<EntryKind>> {
@@ -208,7 +201,7 @@ impl<R: Read> ArchiveStream<R> {
             padding -= piece.len();
             self.used = end;
         }
-        let content = if member.entry.kind.has_content() { id(&digest) } else { [0; 16] };
+        let content = if member.entry.kind.has_content() { content_id(&digest) } else { [0; 16] };
         self.seen.push(Seen { header: member.header, content });
         if let Some(batch) = member.batch {
             self.batch_records.push(batch.splitter.records());
@@ -304,10 +297,15 @@ impl<R: Read> ArchiveStream<R> {
         Ok(())
     }
 
-    /// Runs `work`; after an error nothing is in step.
+    /// Runs `work`. After an error nothing is in step, and every further call fails with the same code.
     fn guarded<T>(&mut self, work: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
+        if let Some((code, message)) = &self.failed {
+            return Err(Error::new(*code, format!("an earlier error ended this stream: {message}")));
+        }
         let done = work(self);
-        self.failed |= done.is_err();
+        if let Err(error) = &done {
+            self.failed = Some((error.kept_code(), error.to_string()));
+        }
         done
     }
 
@@ -321,7 +319,13 @@ impl<R: Read> ArchiveStream<R> {
     }
 }
 
-/// What is kept of a digest to tell headers and contents apart.
+/// What is kept of the digest of a content. It depends on every byte of it: each of those that the entry states is to be
+/// right, not just the first sixteen.
+pub(super) fn content_id(digest: &Digest) -> [u8; 16] {
+    id(&Digest::of(&digest.0))
+}
+
+/// What is kept of a digest to tell headers apart.
 pub(super) fn id(digest: &Digest) -> [u8; 16] {
     digest.0[..16].try_into().expect("sixteen bytes of 32")
 }

@@ -21,11 +21,11 @@ use self::flow::{Event, Flow};
 use self::members::Member;
 use super::options::ReadOptions;
 use crate::digest::{Digest, Hasher};
-use crate::error::{Error, Result, code};
+use crate::error::{Code, Error, Result, code};
 use crate::limits::Limits;
 use crate::model::{EntryKind, Manifest, StreamDeclaration};
 use crate::schema;
-use crate::v1::{ManifestBody, PathCheck, SchemaBody};
+use crate::v1::{ManifestBody, OPENING_FRAMES, PathCheck, SchemaBody};
 use crate::wire::{prefix, section};
 
 pub use confirm::Confirmed;
@@ -89,8 +89,8 @@ pub struct ArchiveStream<R> {
     paths: PathCheck,
     /// What follows the tar, once that ended.
     tail: Option<Tail>,
-    /// Whether an error came: nothing after it can be trusted to be in step.
-    failed: bool,
+    /// The first error: nothing after it can be trusted to be in step.
+    failed: Option<(Code, String)>,
 }
 
 /// The pages that came after the tar, and what came after them.
@@ -115,6 +115,10 @@ impl<R: Read> ArchiveStream<R> {
                 return Err(Error::new(code::SECTION_HEAD, message).with_offset(prefix::LEN as u64));
             }
         };
+        if flow.frames.len() != OPENING_FRAMES {
+            let message = "a section before the manifest: expected the section MANI to follow the header";
+            return Err(Error::new(code::SECTION_MISPLACED, message).with_offset(prefix::LEN as u64));
+        }
         let body = section::open(&frame, section::MANI, offset)?;
         let mut manifest =
             ManifestBody::decode(body, &options.limits, &options.features).map_err(|e| e.with_offset(offset))?;
@@ -138,7 +142,7 @@ impl<R: Read> ArchiveStream<R> {
             batch_records: Vec::new(),
             paths: PathCheck::default(),
             tail: None,
-            failed: false,
+            failed: None,
             options,
         };
         schemas.into_iter().for_each(|schema| stream.add_schema(schema));
