@@ -292,6 +292,9 @@ pub struct Extract {
     /// Extract only what matches, and what is below it
     #[arg(value_name = "GLOB")]
     pub globs: Vec<String>,
+    /// Leave out what matches GLOB, and what is below it (repeatable)
+    #[arg(long, value_name = "GLOB")]
+    pub exclude: Vec<String>,
     /// The directory to extract to, absent or empty unless --merge is given [default: the archive's name without its
     /// suffix, here]
     #[arg(short = 'C', long, value_name = "DIR", value_hint = ValueHint::DirPath)]
@@ -362,7 +365,7 @@ Exit codes: 0 nothing is lost, 3 something is, 2 nothing is to be recognised.
 
 Examples:
   rosettar recover broken.rtar -o new.rtar
-  rosettar recover log.rtar.partial -o log.rtar && rm log.rtar.partial
+  rosettar recover log.rtar.partial -o log.rtar   # exits with 3: at least the index is lost
   ssh host cat broken.rtar | rosettar recover --json - -o new.rtar";
 
 /// `recover`
@@ -383,6 +386,8 @@ pub struct Recover {
 }
 
 const DIFF: &str = "\
+Contents and records are compared by the digests that archives state; that an archive keeps to them, verify shows.
+
 Each line begins with + for what only NEW has, - for what only OLD has, and ~ for what differs. A directory is compared as \
 `pack -C DIR --links keep --skip-unsupported .` would take it; it has no streams and attributes, so those of the archive are left out. Patterns are as for \
 extract.

@@ -87,6 +87,10 @@ pub fn hint(error: &Error) -> Option<String> {
             "the archive was damaged or altered after it was written; `rosettar verify` tells how far that goes, and `rosettar recover` \
              salvages what is whole of it"
         }
+        "envelope.unknown-magic" => {
+            "if it was an archive whose beginning is damaged, `rosettar recover` may still find what is whole of it"
+        }
+        "usage.no-such-entry" if error.message().contains("`list`") => return None,
         "usage.no-such-entry" => "`rosettar list ARCHIVE` shows what there is",
         "usage.no-such-stream" => "`rosettar list --streams ARCHIVE` shows what there is",
         // A message that names options says itself what to do.

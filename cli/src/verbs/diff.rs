@@ -33,12 +33,13 @@ pub(super) fn run(context: &Context, args: &Diff) -> Result<u8> {
         let message = "standard input can be read for one archive only";
         return Err(Error::new(code::USAGE_OPTION, message));
     }
+    let is_directory = |path| uninterrupted(|| std::fs::metadata(path)).is_ok_and(|metadata| metadata.is_dir());
+    if is_directory(&args.old) {
+        let message = format!("{} is a directory: expected an archive; a directory comes second", args.old.display());
+        return Err(Error::new(code::USAGE_OPTION, message));
+    }
     let old = open(&args.old)?;
-    let new = if uninterrupted(|| std::fs::metadata(&args.new)).is_ok_and(|metadata| metadata.is_dir()) {
-        None
-    } else {
-        Some(open(&args.new)?)
-    };
+    let new = if is_directory(&args.new) { None } else { Some(open(&args.new)?) };
     let watch = context.watch("comparing", &monitor);
     let difference = match &new {
         Some(new) => old.diff(new, &options),
@@ -185,9 +186,9 @@ fn schema_text(schema: &SchemaDifference) -> String {
 fn summary(old: &Archive, new: Option<&Archive>, difference: &Difference) -> String {
     if difference.is_same() {
         return match new {
-            None => "same: the directory holds what the archive holds".to_owned(),
+            None => "same: the directory holds what the archive states".to_owned(),
             Some(new) if old.facts().root_digest == new.facts().root_digest => {
-                "same: every byte, by the root digest".to_owned()
+                "same: both state the same root digest; `rosettar verify` shows that they keep to it".to_owned()
             }
             Some(_) => "same: nothing of what was compared differs; byte for byte, the archives do".to_owned(),
         };

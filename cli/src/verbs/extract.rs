@@ -58,6 +58,7 @@ fn options(args: &Extract) -> ExtractOptions {
     if args.merge {
         options = options.merge(args.overwrite.map_or(Overwrite::Refuse, Into::into));
     }
+    options = args.exclude.iter().fold(options, ExtractOptions::exclude);
     args.globs.iter().fold(options, ExtractOptions::pattern)
 }
 

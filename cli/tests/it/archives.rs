@@ -154,3 +154,28 @@ fn other_tools_see_the_same_files() {
     assert_eq!(names(&dir.path("tar/t/sub")), names(&dir.path("a/t/sub")));
     assert_eq!(std::fs::read(dir.path("tar/t/a.txt")).unwrap(), std::fs::read(dir.path("a/t/a.txt")).unwrap());
 }
+
+#[test]
+fn what_is_excluded_is_left_out() {
+    let dir = Dir::with_archive();
+    dir.run(&["extract", "a.rtar", "-C", "some", "--exclude", "sub", "t"]).ok();
+    assert!(dir.path("some/t/a.txt").exists() && !dir.path("some/t/sub").exists());
+    // A name that a file of records wants can be left to it.
+    dir.run(&[
+        "pack",
+        "-o",
+        "b.rtar",
+        "--proto",
+        "rows.proto",
+        "--records",
+        "rows:demo.Row=rows.csv",
+        "--null",
+        "NA",
+        "rows.csv",
+    ])
+    .ok();
+    let refused = dir.run(&["extract", "b.rtar", "-C", "two", "--records", "csv"]).code(2);
+    assert!(refused.err.contains("--exclude"), "{}", refused.err);
+    dir.run(&["extract", "b.rtar", "-C", "two", "--records", "csv", "--exclude", "rows.csv"]).ok();
+    assert_eq!(names(&dir.path("two")), ["rows.csv"]);
+}

@@ -6,7 +6,10 @@ use crate::support::{Dir, PACK_ALL};
 fn two_archives() {
     let dir = Dir::with_archive();
     std::fs::copy(dir.path("a.rtar"), dir.path("copy.rtar")).unwrap();
-    assert_eq!(dir.run(&["diff", "a.rtar", "copy.rtar"]).ok().out, "same: every byte, by the root digest\n");
+    assert_eq!(
+        dir.run(&["diff", "a.rtar", "copy.rtar"]).ok().out,
+        "same: both state the same root digest; `rosettar verify` shows that they keep to it\n"
+    );
     let stored: Vec<&str> = PACK_ALL.iter().map(|arg| if *arg == "a.rtar" { "b.rtar" } else { arg }).collect();
     dir.run(&[&stored[..], &["--chunk-size", "4K", "--level", "9"]].concat()).ok();
     let out = dir.run(&["diff", "a.rtar", "b.rtar"]).ok().out;
@@ -58,7 +61,7 @@ fn an_archive_and_the_directory_it_was_made_of() {
     symlink("/nowhere", dir.path("tree/out")).unwrap();
     // The archive stands in the tree, and is no part of it.
     dir.run(&["pack", "-q", "--links", "keep", "-o", "tree/a.rtar", "-C", "tree", "."]).ok();
-    let same = "same: the directory holds what the archive holds\n";
+    let same = "same: the directory holds what the archive states\n";
     assert_eq!(dir.run(&["diff", "tree/a.rtar", "tree"]).ok().out, same);
     dir.run(&["extract", "-q", "--modes", "exact", "--links", "keep", "tree/a.rtar", "-C", "out"]).ok();
     assert_eq!(dir.run(&["diff", "tree/a.rtar", "out"]).ok().out, same);

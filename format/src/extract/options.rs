@@ -10,6 +10,7 @@ use crate::path::EntryPath;
 #[non_exhaustive]
 pub struct ExtractOptions {
     pub(super) patterns: Vec<String>,
+    pub(super) excludes: Vec<String>,
     pub(super) links: Links,
     pub(super) modes: Modes,
     pub(super) sync: bool,
@@ -31,6 +32,13 @@ impl ExtractOptions {
     #[must_use]
     pub fn pattern(mut self, pattern: impl Into<String>) -> Self {
         self.patterns.push(pattern.into());
+        self
+    }
+
+    /// Leaves out what matches `pattern`, or one given by another call, with all that is below it.
+    #[must_use]
+    pub fn exclude(mut self, pattern: impl Into<String>) -> Self {
+        self.excludes.push(pattern.into());
         self
     }
 

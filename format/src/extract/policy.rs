@@ -14,6 +14,7 @@ use crate::select::Selection;
 pub(super) struct Policy<'a> {
     options: &'a ExtractOptions,
     selection: Selection,
+    excluded: Option<Selection>,
     /// Where an archive's own rules do not keep two entries apart.
     collisions: Option<Collisions>,
     /// The names of files that the caller makes, as the names of entries are compared with them.
@@ -25,6 +26,8 @@ impl<'a> Policy<'a> {
     /// `usage.option` for a pattern that is no glob; `policy.name`.
     pub(super) fn new(options: &'a ExtractOptions) -> Result<Self> {
         let selection = Selection::new(&options.patterns)?;
+        // One without patterns would match everything.
+        let excluded = (!options.excludes.is_empty()).then(|| Selection::new(&options.excludes)).transpose()?;
         let may_collide = options.names == Names::Portable || options.strip_components > 0;
         let collisions = may_collide.then(|| Collisions::new(options.names));
         for name in &options.beside {
@@ -34,7 +37,7 @@ impl<'a> Policy<'a> {
         }
         let beside = options.beside.iter().filter_map(|name| name.components().next());
         let beside = beside.map(|name| options.names.key(name)).collect();
-        Ok(Self { options, selection, collisions, beside })
+        Ok(Self { options, selection, excluded, collisions, beside })
     }
 
     /// What becomes of an entry, with everything that may be wrong with that. Each is asked for once, in tar order.
@@ -63,7 +66,9 @@ impl<'a> Policy<'a> {
             && let Some(top) = path.components().next()
             && self.beside.contains(&self.options.names.key(top))
         {
-            let message = format!("{top:?} is to be the name of a file of records: leave the entry out, or those");
+            let message = format!(
+                "{top:?} is to be the name of a file of records: leave the entry out (`--exclude`), or extract those elsewhere"
+            );
             return Err(Error::new(code::POLICY_NAME, message).with_entry(source));
         }
         if let Some(collisions) = &mut self.collisions {
@@ -74,7 +79,10 @@ impl<'a> Policy<'a> {
 
     /// What becomes of an entry, as far as it and the options alone say.
     pub(super) fn place(&mut self, entry: &Entry) -> Decision {
-        if entry.kind.is_reserved() || !self.selection.matches(entry.path.as_str()) {
+        let source = entry.path.as_str();
+        let excluded = self.excluded.as_mut().is_some_and(|excluded| excluded.matches(source));
+        // What is left out was matched all the same.
+        if entry.kind.is_reserved() || !self.selection.matches(source) || excluded {
             return Decision::NotChosen;
         }
         let Some(path) = entry.path.without_leading(self.options.strip_components) else { return Decision::Stripped };

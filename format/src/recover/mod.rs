@@ -143,6 +143,8 @@ fn by_index(mut salvage: Salvage<'_, '_>, indexed: Indexed, pages: &mut Pages<'_
         salvage.scanning = false;
         Ok(())
     })?;
+    // The index may have more of these than a manifest can.
+    salvage.writer.begin()?;
     attributes(&mut salvage, late_attributes.into_iter())?;
     salvage.streams.annotate(late, &mut salvage.writer)?;
 

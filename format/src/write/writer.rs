@@ -204,6 +204,11 @@ impl<'a> Writer<'a> {
         Ok(())
     }
 
+    /// Writes the manifest, unless that is done: what is said from now on stands elsewhere.
+    pub(crate) fn begin(&mut self) -> Result<()> {
+        self.start()
+    }
+
     /// States when the archive was made, unless that is stated already or the manifest is written.
     pub(crate) fn take_over_created(&mut self, created: Option<Mtime>) {
         if self.manifest.created.is_none() {

@@ -15,8 +15,8 @@ pub(super) const PREFIX: &str = ".rosettar-extract-";
 pub(super) const TREE: &str = "tree";
 pub(super) const MOVES: &str = "moves";
 pub(super) const OLD: &str = "old";
-/// No list of moves is longer: a million names of the greatest length.
-const MOVES_MAX: u64 = 512 << 20;
+/// No list of moves is longer: a million paths of the greatest length that archives have unless the limit is raised.
+const MOVES_MAX: u64 = 5 << 30;
 
 /// What an interrupted run left in a target.
 #[derive(Debug, Default)]
