@@ -106,9 +106,9 @@ impl Error {
         self
     }
 
-    /// Adds to the message, after a semicolon.
+    /// Adds to the message, after a semicolon, what else there is to know, such as what was left behind.
     #[must_use]
-    pub(crate) fn with_note(mut self, note: impl fmt::Display) -> Self {
+    pub fn with_note(mut self, note: impl fmt::Display) -> Self {
         self.0.message.push_str(&format!("; {note}"));
         self
     }

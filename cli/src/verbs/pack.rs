@@ -1,6 +1,8 @@
 //! `pack`: an archive of files and records.
 
-use rosettar::Result;
+use std::path::Path;
+
+use rosettar::{Error, Result};
 
 use super::Context;
 use super::making::{self, Counted, Given, Target};
@@ -24,9 +26,10 @@ pub(super) fn run(context: &Context, args: &Pack) -> Result<u8> {
         Target::File(path) => options.create(path)?,
     };
     let watch = progress.watch(context, "packing", given.size().unwrap_or_default());
-    let notes = given.add(context, &mut writer, &progress)?;
-    let summary = writer.finish()?;
+    let partial = writer.partial_path().map(Path::to_owned);
+    let packed = given.add(context, &mut writer, &progress).and_then(|notes| Ok((notes, writer.finish()?)));
     drop(watch);
+    let (notes, summary) = packed.map_err(|error| with_partial(error, partial.as_deref()))?;
     if context.json {
         let mut object = making::summary_json(&args.output, &summary);
         object["notes"] = making::notes_json(&notes).into();
@@ -35,4 +38,14 @@ pub(super) fn run(context: &Context, args: &Pack) -> Result<u8> {
         target.print(&making::summary_text(&args.output, &summary))?;
     }
     Ok(if making::has_skipped(&notes) { exit::FINDING } else { exit::DONE })
+}
+
+/// An error with the file that it leaves, unless it names that already.
+fn with_partial(error: Error, partial: Option<&Path>) -> Error {
+    match partial.map(|partial| (partial, partial.display().to_string())) {
+        Some((partial, shown)) if partial.exists() && !error.message().contains(&shown) => {
+            error.with_note(format_args!("what was flushed is in {shown}, and `rosettar recover` salvages it"))
+        }
+        _ => error,
+    }
 }

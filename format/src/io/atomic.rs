@@ -121,11 +121,6 @@ impl AtomicFile {
         let mut partial_name = name.clone();
         partial_name.push(".partial");
         let partial = partial.then(|| resolved.with_file_name(&partial_name));
-        if let Some(partial) = &partial
-            && directory.stat(&partial_name).is_ok()
-        {
-            return Err(partial_exists(partial));
-        }
         let begin = || -> io::Result<_> {
             let mode = match mode {
                 Some(mode) => mode,
@@ -149,7 +144,6 @@ impl AtomicFile {
             Ok((file, temporary, mode))
         };
         let begun = begin().map_err(|error| match &partial {
-            // Another writer was faster.
             Some(partial) if error.kind() == io::ErrorKind::AlreadyExists => partial_exists(partial),
             _ => cannot("create a temporary file beside", path, error),
         });

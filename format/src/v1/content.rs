@@ -11,7 +11,7 @@ const CONTEXT: &[u8] = b"rosettar.content.v1\n";
 pub(crate) struct ContentHasher {
     hasher: Hasher,
     /// Rows that may have to be sorted with those of other pages; `None` where pages ascend.
-    rows: Option<Vec<(String, Vec<u8>)>>,
+    rows: Option<Rows>,
 }
 
 impl ContentHasher {
@@ -21,16 +21,19 @@ impl ContentHasher {
         let mut hasher = Hasher::new();
         hasher.update(CONTEXT);
         hasher.update(&(user_entries as u32).to_le_bytes());
-        Self { hasher, rows: (!pages_ascend).then(Vec::new) }
+        Self { hasher, rows: (!pages_ascend).then(Rows::default) }
     }
 
     /// Takes in the entries of the next page; reserved members are passed over.
     pub(crate) fn page<'a>(&mut self, entries: impl Iterator<Item = &'a Entry>) {
-        let rows =
-            entries.filter(|entry| !entry.kind.is_reserved()).map(|entry| (entry.path.as_str().to_owned(), row(entry)));
+        let entries = entries.filter(|entry| !entry.kind.is_reserved());
         match &mut self.rows {
-            Some(all) => all.extend(rows),
-            None => put_sorted(&mut self.hasher, rows.collect()),
+            Some(rows) => entries.for_each(|entry| rows.push(entry)),
+            None => {
+                let mut rows = Rows::default();
+                entries.for_each(|entry| rows.push(entry));
+                rows.put_sorted(&mut self.hasher);
+            }
         }
     }
 
@@ -42,7 +45,7 @@ impl ContentHasher {
         annotations: &[Annotation],
     ) -> Digest {
         if let Some(rows) = self.rows {
-            put_sorted(&mut self.hasher, rows);
+            rows.put_sorted(&mut self.hasher);
         }
         let hasher = &mut self.hasher;
         let mut sorted: Vec<&StreamInfo> = streams.iter().collect();
@@ -68,30 +71,49 @@ impl ContentHasher {
     }
 }
 
-fn put_sorted(hasher: &mut Hasher, mut rows: Vec<(String, Vec<u8>)>) {
-    rows.sort_by(|a, b| a.0.cmp(&b.0));
-    rows.iter().for_each(|(_, row)| hasher.update(row));
+/// What is digested of entries, one after the other without a gap: there may be a million.
+#[derive(Default)]
+struct Rows {
+    bytes: Vec<u8>,
+    starts: Vec<usize>,
 }
 
-fn row(entry: &Entry) -> Vec<u8> {
-    let kind = match entry.kind {
-        EntryKind::File => 1,
-        EntryKind::Directory => 2,
-        _ => 3,
-    };
-    let target = entry.target.as_ref().map_or("", |target| target.as_str());
-    let mut row = Vec::with_capacity(entry.path.as_str().len() + target.len() + 51);
-    let text = |row: &mut Vec<u8>, text: &str| {
-        row.extend_from_slice(&(text.len() as u32).to_le_bytes());
-        row.extend_from_slice(text.as_bytes());
-    };
-    text(&mut row, entry.path.as_str());
-    row.push(kind);
-    row.extend_from_slice(&entry.mode.to_le_bytes());
-    row.extend_from_slice(&entry.size.to_le_bytes());
-    text(&mut row, target);
-    row.extend_from_slice(&entry.digest.0);
-    row
+impl Rows {
+    fn push(&mut self, entry: &Entry) {
+        self.starts.push(self.bytes.len());
+        let kind = match entry.kind {
+            EntryKind::File => 1,
+            EntryKind::Directory => 2,
+            _ => 3,
+        };
+        self.text(entry.path.as_str());
+        self.bytes.push(kind);
+        self.bytes.extend_from_slice(&entry.mode.to_le_bytes());
+        self.bytes.extend_from_slice(&entry.size.to_le_bytes());
+        self.text(entry.target.as_ref().map_or("", |target| target.as_str()));
+        self.bytes.extend_from_slice(&entry.digest.0);
+    }
+
+    fn text(&mut self, text: &str) {
+        self.bytes.extend_from_slice(&(text.len() as u32).to_le_bytes());
+        self.bytes.extend_from_slice(text.as_bytes());
+    }
+
+    /// The path that the row at `start` begins with.
+    fn path(&self, start: usize) -> &[u8] {
+        let (len, rest) = self.bytes[start..].split_first_chunk().expect("a row begins with a length");
+        &rest[..u32::from_le_bytes(*len) as usize]
+    }
+
+    /// Digests the rows in the order of their paths.
+    fn put_sorted(mut self, hasher: &mut Hasher) {
+        let mut order: Vec<(usize, usize)> = Vec::with_capacity(self.starts.len());
+        let starts = std::mem::take(&mut self.starts);
+        let ends = starts.iter().skip(1).copied().chain([self.bytes.len()]);
+        order.extend(starts.iter().copied().zip(ends));
+        order.sort_unstable_by(|a, b| self.path(a.0).cmp(self.path(b.0)));
+        order.into_iter().for_each(|(start, end)| hasher.update(&self.bytes[start..end]));
+    }
 }
 
 fn put_count(hasher: &mut Hasher, count: usize) {

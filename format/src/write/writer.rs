@@ -221,6 +221,11 @@ impl<'a> Writer<'a> {
         self.failed
     }
 
+    /// The file that stays if this archive is not finished; see [`WriteOptions::flush_every`].
+    pub fn partial_path(&self) -> Option<&Path> {
+        self.partial.as_deref()
+    }
+
     /// States a feature that a reader must know; one that does not know it refuses the archive.
     ///
     /// # Errors

@@ -164,6 +164,27 @@ fn memory_does_not_grow_with_a_gibibyte() {
     check(1 << 30);
 }
 
+/// A stream of very many entries takes, beside that, the index and 64 bytes an entry and a frame.
+#[test]
+fn memory_of_a_stream_grows_by_little_with_its_entries() {
+    const ENTRIES: u64 = 400_000;
+    let (peak, summary) = peak_of_fed("stream", 0, |stdin| {
+        let mut writer = WriteOptions::new().level(1).threads(1).write_to(stdin).unwrap();
+        for number in 0..ENTRIES {
+            // Directories that are no entries, too.
+            let path = format!("{}/{}/file-{number:06}", number / 4000, number / 40);
+            writer.add_bytes(NewEntry::new(path).unwrap(), b"").unwrap();
+        }
+        writer.finish().unwrap()
+    });
+    let frames = summary.totals.tar_bytes / (4 << 20) + 100;
+    // As decoded: a path, a digest and some numbers an entry.
+    let index = ENTRIES * (20 + 32 + 20);
+    let most = (64 << 20) + index + 64 * (ENTRIES + frames);
+    println!("{} MiB of at most {} MiB", peak >> 20, most >> 20);
+    assert!(peak < most, "{peak} bytes of memory: expected less than {most}");
+}
+
 /// Two gibibytes through a pipe take at most 64 MiB, the chunks in flight and the index included: a fixed bound, though
 /// more would be allowed for more of those.
 #[test]
