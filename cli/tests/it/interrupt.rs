@@ -211,3 +211,28 @@ fn a_fifo_that_nobody_writes_to_does_not_hold_anyone() {
         assert!(ran.err.contains("regular file"), "{}", ran.err);
     }
 }
+
+/// What a stopped pack leaves when it was told to flush is named.
+#[test]
+fn a_flushing_pack_that_is_stopped_names_what_it_leaves() {
+    use std::io::Write as _;
+    let dir = Dir::with_files();
+    let args =
+        ["pack", "-o", "a.rtar", "--flush-every", "1K", "--proto", "rows.proto", "--records", "r:demo.Row=jsonl:-"];
+    let mut command = dir.command(&args);
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    for number in 0..20_000 {
+        writeln!(stdin, "{{\"number\":{number}}}").unwrap();
+    }
+    stdin.flush().unwrap();
+    while !dir.path("a.rtar.partial").exists() {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    interrupt(child.id());
+    let output = child.wait_with_output().unwrap();
+    drop(stdin);
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(130), "{error}");
+    assert!(error.contains("a.rtar.partial") && error.contains("recover"), "{error}");
+}
