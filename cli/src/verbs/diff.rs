@@ -8,11 +8,12 @@ use rosettar::diff::{
     Aspect, Change, DiffOptions, Difference, EntryDifference, SchemaDifference, SchemaElement, Sides, StreamDifference,
 };
 use rosettar::error::code;
+use rosettar::io::uninterrupted;
 use rosettar::model::{Entry, Mtime, StreamInfo};
 use rosettar::{Archive, Digest, Error, ErrorKind, Monitor, Result};
 use serde_json::{Value, json};
 
-use super::input::{is_stdin, uninterrupted};
+use super::input::is_stdin;
 use super::{Context, counted, done, json as shapes, line};
 use crate::args::Diff;
 use crate::output::human;

@@ -4,12 +4,13 @@ use std::io::{BufWriter, IntoInnerError};
 use std::path::{Path, PathBuf};
 
 use rosettar::error::code;
+use rosettar::io::uninterrupted;
 use rosettar::io::{Overwrite, Sandbox};
 use rosettar::model::{Facts, Mtime};
 use rosettar::{Archive, EntryPath, Error, ExtractOptions, ExtractReport, Monitor, ReadOptions, Result};
 use serde_json::json;
 
-use super::input::{is_pipe, is_stdin, uninterrupted};
+use super::input::{is_pipe, is_stdin};
 use super::{Context, counted, done, line};
 use crate::args::{Extract, RecordFiles};
 use crate::output::table::escape;

@@ -5,7 +5,7 @@ use std::io::{self, Read};
 use std::path::Path;
 
 use rosettar::error::code;
-use rosettar::io::{NamedFile, ReadAt, Spool};
+use rosettar::io::{NamedFile, ReadAt, Spool, uninterrupted};
 use rosettar::read::ArchiveStream;
 use rosettar::{Archive, Error, ErrorKind, Monitor, ReadOptions, Result};
 
@@ -94,16 +94,6 @@ pub(super) fn is_pipe(path: &Path) -> Result<bool> {
         // Opening it says so.
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
         Err(error) => Err(Error::io(code::IO_FILE, format_args!("cannot open {}", path.display()), error)),
-    }
-}
-
-/// Calls again what a signal interrupted.
-pub(super) fn uninterrupted<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
-    loop {
-        match call() {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            result => return result,
-        }
     }
 }
 

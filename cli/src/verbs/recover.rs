@@ -4,11 +4,11 @@ use std::io;
 use std::path::Path;
 
 use rosettar::error::code;
+use rosettar::io::uninterrupted;
 use rosettar::recover::{Listed, Losses};
 use rosettar::{Error, Monitor, RecoverOptions, RecoverReport, Result, WriteOptions};
 use serde_json::{Value, json};
 
-use super::input::uninterrupted;
 use super::making::{self, Target};
 use super::{Context, counted, json as shapes};
 use crate::args::Recover;

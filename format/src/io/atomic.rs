@@ -288,11 +288,14 @@ impl Pending {
             let Self { directory, temporary, name, .. } = &*self;
             return directory.rename_new(temporary, directory, name).map(|()| None).map_err(failed);
         }
-        if let Some(source) = source
-            && self.is_source(&self.name, source).map_err(failed)?
-            && self.exchange_with(source, shown)?
-        {
-            return Ok(Some(self.temporary.clone()));
+        if let Some(source) = source {
+            match self.is_source(&self.name, source).map_err(failed)? {
+                true if self.exchange_with(source, shown)? => return Ok(Some(self.temporary.clone())),
+                true => {}
+                // Either the new file goes elsewhere, or another one has just been put in the place of the old one: then the
+                // old one is not where it was, either.
+                false => source.check_unchanged()?,
+            }
         }
         let Self { directory, temporary, name, .. } = &*self;
         directory.rename(temporary, directory, name).map(|()| None).map_err(failed)
@@ -512,7 +515,12 @@ mod tests {
             Err(error) => assert_eq!(error.code(), "io.source-changed"),
         }
         assert_eq!(fs::read(&path).unwrap(), b"another's");
+        // The same, seen before the exchange.
+        let error = file.pending.as_mut().unwrap().put_in_place(Some(&source), &path).unwrap_err();
+        assert_eq!(error.code(), "io.source-changed");
+        assert_eq!(fs::read(&path).unwrap(), b"another's");
         drop(file);
+        drop(source);
         let source = LockedFile::open(&path, |_| Ok(())).unwrap();
         let mut file = AtomicFile::replace(&path).unwrap();
         file.write_all(b"new").unwrap();

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::payload::Payload;
 use super::report::{KeptRecords, Losses, LostEntry, LostRecords};
 use super::streams::{LONGEST_DESCRIPTION, Streams};
-use crate::digest::{Digest, Hasher};
+use crate::digest::Hasher;
 use crate::error::{Error, Result, code};
 use crate::limits::Limits;
 use crate::model::{Entry, EntryKind};
@@ -74,8 +74,6 @@ struct Scan {
     len: u64,
     /// Why it ends early, if it does.
     short: Option<String>,
-    /// The digest of the content, where all of it is there.
-    digest: Option<Digest>,
 }
 
 impl<'s, 'w> Salvage<'s, 'w> {
@@ -370,15 +368,14 @@ impl<'s, 'w> Salvage<'s, 'w> {
             }
             Ok(())
         })?;
-        let mut scan = Scan { records: splitter.records(), len: splitter.offset(), short: framing, digest: None };
+        let mut scan = Scan { records: splitter.records(), len: splitter.offset(), short: framing };
         if scan.short.is_none() {
             scan.short = match self.payload.broken_in(range.clone()) {
                 Some(broken) => Some(broken_at(broken)),
                 None => splitter.finish().err().map(|error| error.to_string()),
             };
         }
-        scan.digest = (read && whole_to == range.end).then(|| hasher.finish());
-        if vouched && scan.digest.is_some_and(|digest| digest != placed.entry.digest) {
+        if vouched && read && whole_to == range.end && hasher.finish() != placed.entry.digest {
             return Ok(Scan::nothing("the batch has another digest than its entry states".to_owned()));
         }
         if vouched && scan.short.is_none() && scan.records < placed.entry.records {
@@ -461,7 +458,7 @@ impl<'s, 'w> Salvage<'s, 'w> {
 
 impl Scan {
     fn nothing(why: String) -> Self {
-        Self { records: 0, len: 0, short: Some(why), digest: None }
+        Self { records: 0, len: 0, short: Some(why) }
     }
 }
 

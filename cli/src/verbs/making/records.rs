@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use prost_reflect::{DescriptorPool, MessageDescriptor};
 use rosettar::error::code;
+use rosettar::io::uninterrupted;
 use rosettar::{Archive, Error, RecordType, Result, StreamId, Writer, schema};
 
-use super::super::input::uninterrupted;
 use super::Counted;
 use crate::args;
 use crate::ingest::{self, RecordsSpec, Source};

@@ -136,8 +136,18 @@ pub(crate) fn shortened(name: &OsStr, max: usize) -> String {
     name[..end].to_owned()
 }
 
-/// Calls again what a signal interrupted; for the functions of the standard library that do not do so themselves.
-pub(crate) fn uninterrupted<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+/// Calls again what a signal interrupted; for the functions of the standard library that do not do so themselves. On network
+/// and user-space file systems a signal may interrupt any call.
+///
+/// ```
+/// let metadata = rosettar::io::uninterrupted(|| std::fs::metadata("."))?;
+/// assert!(metadata.is_dir());
+/// # Ok::<(), std::io::Error>(())
+/// ```
+///
+/// # Errors
+/// What `call` returns, but for an interruption.
+pub fn uninterrupted<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
     loop {
         match call() {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}

@@ -150,7 +150,7 @@ impl<'a, R: Read> ProvisionalBatch<'a, R> {
     /// # Errors
     /// `record.framing`, `limit.record-bytes`, `envelope.truncated`, and whatever else is wrong with the stream.
     pub fn next_record(&mut self) -> Result<Option<&[u8]>> {
-        let found = self.stream.record(false, &mut self.record)?;
+        let found = self.stream.record(&mut self.record)?;
         Ok(found.then_some(&self.record[..]))
     }
 }

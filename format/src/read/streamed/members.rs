@@ -126,11 +126,12 @@ impl<R: Read> ArchiveStream<R> {
         Ok(piece.map(|(start, end)| &self.chunk[start..end]))
     }
 
-    /// Puts the next record of the batch at hand into `record`; whether there was one. With `skip` it is only counted.
-    pub(super) fn record(&mut self, skip: bool, record: &mut Vec<u8>) -> Result<bool> {
-        self.guarded(|stream| stream.next_record(skip, record))
+    /// Puts the next record of the batch at hand into `record`; whether there was one.
+    pub(super) fn record(&mut self, record: &mut Vec<u8>) -> Result<bool> {
+        self.guarded(|stream| stream.next_record(false, record))
     }
 
+    /// With `skip`, the record is only counted.
     fn next_record(&mut self, skip: bool, record: &mut Vec<u8>) -> Result<bool> {
         loop {
             let Some(Member { batch: Some(batch), entry, .. }) = &mut self.member else { return Ok(false) };
