@@ -13,8 +13,8 @@ use crate::tar::{self, Parsed};
 use crate::v1::SchemaBody;
 use crate::wire::section;
 
-/// What is kept of a member that went by: sixteen bytes each that stand for its header and for its content. (What was decoded is proven by the digests of all frames; here it is only about
-/// which entry differs.)
+/// What is kept of a member that went by: sixteen bytes each that stand for its header and for its content. (What was
+/// decoded is proven by the digests of all frames; here it is only about which entry differs.)
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Seen {
     pub(super) header: [u8; 16],
