@@ -1,0 +1,1 @@
+//! Records of Rosettar archives as Apache Arrow, and Arrow tables as records.
