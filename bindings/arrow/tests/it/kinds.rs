@@ -74,7 +74,7 @@ fn enums_open_and_closed() {
     let open =
         schema(r#"syntax = "proto3"; enum E { A = 0; B = 1; N = -5; } message T { E e = 1; repeated E r = 2; }"#);
     let record = open.record(r#"{"e":"N","r":["B",7,"A"]}"#);
-    let batch = table(&open.stream(&[record.clone()]), &ArrowOptions::new());
+    let batch = table(&open.stream(std::slice::from_ref(&record)), &ArrowOptions::new());
     let names = |array: &dyn Array| -> Vec<String> {
         let array = array.as_dictionary::<Int32Type>();
         let values = array.values().as_string::<i32>();
