@@ -2,6 +2,8 @@
 
 mod derive;
 mod encode;
+#[allow(dead_code)]
+mod restore;
 mod table;
 
 pub use table::TableType;

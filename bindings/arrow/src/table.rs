@@ -32,10 +32,12 @@ use crate::{derive, encode};
 /// let batch = RecordBatch::try_from_iter([("name", names), ("age", ages)])?;
 ///
 /// let table = TableType::derive("people", &batch.schema())?;
-/// let mut writer = rosettar::Writer::new(Vec::new())?;
-/// let stream = writer.declare("people", table.record_type())?;
-/// table.encode(&batch, |record| writer.append(stream, record))?;
-/// let (archive, _) = writer.finish()?;
+/// let mut archive = Vec::new();
+/// let mut writer = rosettar::WriteOptions::new().write_to(&mut archive)?;
+/// let people = writer.declare("people", table.record_type())?;
+/// table.encode(&batch, |record| writer.append_encoded(people, record))?;
+/// writer.finish()?;
+/// assert_eq!(rosettar::open(archive)?.stream("people")?.len(), 2);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug)]
@@ -87,7 +89,8 @@ impl TableType {
     ///
     /// let schema = Schema::new(vec![Field::new("delay", DataType::Int16, true)]);
     /// let table = rosettar_arrow::TableType::derive("flights", &schema)?;
-    /// let mut writer = rosettar::Writer::new(Vec::new())?;
+    /// let mut archive = Vec::new();
+    /// let mut writer = rosettar::WriteOptions::new().write_to(&mut archive)?;
     /// writer.declare("flights", table.record_type())?;
     /// # Ok::<(), rosettar::Error>(())
     /// ```

@@ -1,7 +1,7 @@
 //! What the options of a derived type keep of an Arrow field, and the field again.
 //!
 //! Reading trusts nothing: what does not make sense yields no field, and what does is compared with the message
-//! afterwards, by going the way from the Arrow type to the message again ([`fits`](crate::restore::target)).
+//! afterwards with what the message is read as ([`Restore`](crate::restore::Restore)).
 
 use std::sync::Arc;
 

@@ -1,6 +1,6 @@
 //! The messages of `rosettar.arrow.v1`, generated from spec/rosettar/arrow/v1/arrow.proto; a test compares them with
 //! their source.
-#![allow(missing_docs, clippy::all, clippy::pedantic, rustdoc::all)]
+#![allow(missing_docs, dead_code, clippy::all, clippy::pedantic, rustdoc::all)]
 
 include!("rosettar.arrow.v1.rs");
 

@@ -1,6 +1,6 @@
 //! How an Arrow type lies in a record: the one thing that deriving, encoding and restoring all go by.
 
-use arrow_schema::{DataType, Field, FieldRef, Fields, IntervalUnit, TimeUnit};
+use arrow_schema::{DataType, Field, FieldRef, IntervalUnit, TimeUnit};
 use rosettar::error::{Error, Result, code};
 
 use super::names::Names;
@@ -317,9 +317,4 @@ impl std::fmt::Display for Path<'_> {
         }
         f.write_str(self.name)
     }
-}
-
-/// The fields of a struct, or of the table.
-pub(crate) fn fields_of(columns: &[Column]) -> Fields {
-    columns.iter().map(|column| column.field.clone()).collect()
 }
