@@ -26,10 +26,10 @@ fn archived(batch: &RecordBatch) -> rosettar::Result<(MessageDescriptor, Vec<Dyn
     let stream = archive.stream("test")?;
     let descriptor = stream.descriptor()?;
     let messages: Vec<_> = stream.messages(..)?.collect::<rosettar::Result<_>>()?;
-    // One encoding, which is the one that other encoders choose.
+    // One encoding, the one that this project gives messages elsewhere.
     let mut at = 0;
     table.encode(batch, |record| {
-        assert_eq!(prost::Message::encoded_len(&messages[at]), record.len(), "row {at}: {:?}", messages[at]);
+        assert_eq!(rosettar::record::encode(&messages[at]), record, "row {at}: {}", messages[at]);
         at += 1;
         Ok(())
     })?;
@@ -63,7 +63,7 @@ proptest! {
 #[test]
 fn every_type_comes_back() {
     for data_type in random::types() {
-        for nullable in [false, true] {
+        for nullable in [false, true].into_iter().filter(|nullable| *nullable || data_type != DataType::Null) {
             let field = Field::new("a column", data_type.clone(), nullable);
             round_trip(&random::batch_of(7, vec![Arc::new(field)], 20));
             round_trip(&random::batch_of(8, vec![Arc::new(Field::new("it", data_type.clone(), nullable))], 0));
