@@ -218,6 +218,11 @@ struct Member {
 impl Want {
     /// What becomes of an array of the type `plain`, that `node` is read as; `None` where the two do not fit.
     fn of(data_type: &DataType, node: &Node, plain: &DataType) -> Option<Self> {
+        // The message is around the value, whatever that is.
+        if let Node::Boxed(column) = node {
+            let member = member(column, plain)?;
+            return Some(Self { data_type: member.want.data_type.clone(), form: Form::Boxed(member) });
+        }
         match data_type {
             DataType::Dictionary(index, values) => {
                 let values = Self::of(values, node, plain)?;
@@ -247,10 +252,7 @@ impl Want {
             Node::Union(columns, null_member) => Self::union(data_type, columns, *null_member, plain),
             Node::List(list) => Self::list(data_type, list, plain),
             Node::Map(map) => Self::map(data_type, map, plain),
-            Node::Boxed(column) => {
-                let member = member(column, plain)?;
-                Some(Self { data_type: member.want.data_type.clone(), form: Form::Boxed(member) })
-            }
+            Node::Boxed(_) => None,
         }
     }
 

@@ -121,6 +121,10 @@ fn nulls_of(array: &dyn Array) -> Option<NullBuffer> {
 }
 
 fn source<'a>(node: &Node, array: &'a dyn Array, path: &str) -> Result<Source<'a>> {
+    // The message is around the value, whatever that is.
+    if let Node::Boxed(column) = node {
+        return Ok(Source::Boxed(Box::new(bound(column, array, path)?)));
+    }
     if let Some((places, values)) = places(array) {
         return Ok(Source::Placed(places, Box::new(source(node, values, path)?)));
     }
@@ -149,8 +153,8 @@ fn source<'a>(node: &Node, array: &'a dyn Array, path: &str) -> Result<Source<'a
         Node::Map(map) => {
             let array = array.as_map_opt().ok_or_else(|| unbound(array, path))?;
             let [key, value] = &map.entry;
-            let mut key = bound(key, array.keys(), path)?;
-            let mut value = match &value.node {
+            let key = bound(key, array.keys(), path)?;
+            let value = match &value.node {
                 // The null is told inside the message.
                 Node::Boxed(_) => Bound {
                     tag: Tag::new(value.number, DELIMITED),
@@ -162,9 +166,6 @@ fn source<'a>(node: &Node, array: &'a dyn Array, path: &str) -> Result<Source<'a
                 },
                 _ => bound(value, array.values(), path)?,
             };
-            // The entry of a protobuf map has both fields always.
-            key.implicit &= !map.natural;
-            value.implicit &= !map.natural;
             Source::Map(Box::new(Entries {
                 ranges: Ranges::Offsets32(array.value_offsets()),
                 wrapped: map.wrapped,
@@ -174,7 +175,7 @@ fn source<'a>(node: &Node, array: &'a dyn Array, path: &str) -> Result<Source<'a
                 value,
             }))
         }
-        Node::Boxed(column) => Source::Boxed(Box::new(bound(column, array, path)?)),
+        Node::Boxed(_) => return Err(unbound(array, path)),
     })
 }
 
