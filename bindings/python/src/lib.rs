@@ -1,5 +1,10 @@
 //! The native part of the Python package `rosettar`.
 
+#[allow(dead_code)]
+mod errors;
+#[allow(dead_code)]
+mod work;
+
 use pyo3::prelude::*;
 
 #[pymodule]

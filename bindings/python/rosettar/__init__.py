@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Rosettar archives: files and typed protobuf records in one file that explains itself."""
