@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable
 from typing import Any, final
 
+__all__: list[str]
 __version__: str
 
 def run_command(args: list[str]) -> int: ...

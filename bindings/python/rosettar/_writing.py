@@ -111,7 +111,13 @@ def append(
     2
     """
     return Writer(
-        path, level=level, threads=threads, limits=limits, chunk_size=chunk_size, progress=progress, _extend=True
+        path,
+        level=level,
+        threads=threads,
+        limits=limits,
+        chunk_size=chunk_size,
+        progress=progress,
+        _extend=True,
     )
 
 
@@ -143,7 +149,12 @@ def pack(
     with create(target, **options) as writer:
         writer.attributes.update(attributes or {})
         notes = writer.add_tree(
-            directory, include=include, exclude=exclude, links=links, names=names, unsupported=unsupported
+            directory,
+            include=include,
+            exclude=exclude,
+            links=links,
+            names=names,
+            unsupported=unsupported,
         )
         return writer.finish(notes)
 
@@ -245,7 +256,10 @@ class Writer:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         if kind is not None:
             self.discard()
@@ -314,7 +328,13 @@ class Writer:
         :param unsupported: what is done about devices, sockets and names that are no text.
         """
         found = self._raw.add_tree(
-            os.fspath(directory), _texts(include), _texts(exclude), links, names, unsupported, prefix
+            os.fspath(directory),
+            _texts(include),
+            _texts(exclude),
+            links,
+            names,
+            unsupported,
+            prefix,
         )
         return [Note(*note) for note in found]
 
@@ -397,7 +417,12 @@ class StreamWriter:
     """A stream of an archive that is being written; made by :meth:`Writer.stream`."""
 
     def __init__(self, writer: Writer, name: str, version: int) -> None:
-        self._writer, self._raw, self.name, self._version = writer, writer._raw, name, version
+        self._writer, self._raw, self.name, self._version = (
+            writer,
+            writer._raw,
+            name,
+            version,
+        )
         self._number = -1
         self._type_name: str | None = None
         self._lock = threading.Lock()
@@ -584,7 +609,7 @@ def _message_descriptor(message: Any) -> Any:
 
 
 def _closure(descriptor: Any) -> bytes:
-    """The file of a descriptor and all that it imports, as a serialized ``FileDescriptorSet`` with each file verbatim."""
+    """The file of a descriptor and all that it imports, each verbatim, as a serialized ``FileDescriptorSet``."""
     files: dict[str, bytes] = {}
 
     def visit(file: Any) -> None:

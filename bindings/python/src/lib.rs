@@ -1,6 +1,7 @@
 //! The native part of the Python package `rosettar`.
 
 mod command;
+#[allow(dead_code)]
 mod errors;
 mod work;
 mod writing;

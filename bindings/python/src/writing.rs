@@ -8,7 +8,7 @@ use prost_reflect::MessageDescriptor;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
 use rosettar::error::code;
-use rosettar::io::{LockedFile, Links, Names};
+use rosettar::io::{Links, LockedFile, Names};
 use rosettar::write::tree::{Note, NoteKind, Tree, TreeItem, Unsupported, WalkOptions, walk_paths};
 use rosettar::{
     Annotation, EntryPath, Error, Limits, Monitor, Mtime, NewEntry, ReadOptions, RecordType, Result, StreamId, Summary,
@@ -313,7 +313,11 @@ impl RawWriter {
 
 /// Compiles a `.proto` file, and returns a serialized `google.protobuf.FileDescriptorSet`.
 #[pyfunction]
-pub(crate) fn compile_proto<'py>(py: Python<'py>, path: PathBuf, include: Vec<PathBuf>) -> PyResult<Bound<'py, PyBytes>> {
+pub(crate) fn compile_proto<'py>(
+    py: Python<'py>,
+    path: PathBuf,
+    include: Vec<PathBuf>,
+) -> PyResult<Bound<'py, PyBytes>> {
     let set = py.detach(|| schema::compile(&[path], &include)).map_err(|error| errors::raise(py, error))?;
     Ok(PyBytes::new(py, &set))
 }

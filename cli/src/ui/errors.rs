@@ -169,7 +169,10 @@ mod tests {
         for (message, expected) in [
             ("skip them (`links = skip`) or `links = keep`", "skip them (`--links skip`) or `--links keep`"),
             ("merge (`merge = true`), or leave it out (`exclude`)", "merge (`--merge`), or leave it out (`--exclude`)"),
-            ("`rosettar recover`, `size = 5`, links = skip, `links", "`rosettar recover`, `size = 5`, links = skip, `links"),
+            (
+                "`rosettar recover`, `size = 5`, links = skip, `links",
+                "`rosettar recover`, `size = 5`, links = skip, `links",
+            ),
         ] {
             assert_eq!(in_own_words(message), expected);
         }
