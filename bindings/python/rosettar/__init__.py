@@ -14,6 +14,7 @@ from rosettar._errors import (
     UsageError,
 )
 from rosettar._native import __version__
+from rosettar._scanning import dataset, scan
 from rosettar._writing import Note, StreamWriter, Summary, Writer, append, create, pack
 
 __all__ = [
@@ -34,5 +35,7 @@ __all__ = [
     "__version__",
     "append",
     "create",
+    "dataset",
     "pack",
+    "scan",
 ]

@@ -290,7 +290,8 @@ class Writer:
         mode: int | None = None,
         mtime: Time = None,
     ) -> None:
-        """Adds a file from ``source``: a path (``path`` itself unless stated), or a binary file object, read to its end.
+        """Adds a file from ``source``: a path (``path`` itself unless stated), or a binary file object, read to its
+        end.
 
         Of a path, mode and time are those of the file unless stated; a file that changes while it is read is refused.
 
@@ -360,8 +361,8 @@ class Writer:
         """The stream called ``name``: a new one, or the one that was asked for before.
 
         :param type: the type of its records. Without it, the first message appended tells. A message class or
-            descriptor of the ``protobuf`` package; a pair of type name and serialized ``FileDescriptorSet``; or a pair of
-            type name and the path of a ``.proto`` file, which is compiled.
+            descriptor of the ``protobuf`` package; a pair of type name and serialized ``FileDescriptorSet``; or a
+            pair of type name and the path of a ``.proto`` file, which is compiled.
         :param version: the application's own version of the type.
 
         >>> import rosettar, io
@@ -381,18 +382,20 @@ class Writer:
             found._declare(*_record_type(type))
         return found
 
-    def write_table(self, name: str, table: Any) -> StreamWriter:
+    def write_table(self, name: str, table: Any) -> None:
         """Writes a table into the stream called ``name``: anything with ``__arrow_c_stream__``, such as a table of
         pyarrow, a DataFrame of polars or pandas.
 
         A protobuf schema is derived from the table's, and keeps its types, so that reading the stream gives the same
-        table.
+        table. Further tables of the same schema go on where the last one ended.
+
+        >>> import rosettar, io, pyarrow as pa
+        >>> with rosettar.create(io.BytesIO()) as w:
+        ...     w.write_table("prices", pa.table({"day": [1, 2], "price": [9.5, None]}))
+        >>> w.summary.streams["prices"]["records"]
+        2
         """
-        write = getattr(self._raw, "write_table", None)
-        if write is None:
-            raise NotImplementedError("this build of rosettar has no write_table")
-        write(name, table)
-        return self.stream(name)
+        self._raw.write_table(name, table)
 
     def flush(self) -> None:
         """Writes everything taken so far and makes it durable; see ``flush_every`` of :func:`create`."""
@@ -593,8 +596,8 @@ def _record_type(given: Any) -> tuple[str, bytes] | tuple[str, bytes, Any]:
     descriptor = getattr(given, "DESCRIPTOR", given)
     if not hasattr(descriptor, "full_name") or not hasattr(descriptor, "fields_by_name"):
         raise TypeError(
-            "type: expected a protobuf message class or descriptor, or a pair of type name and descriptor set or path of a "
-            f".proto file; found {given!r}"
+            "type: expected a protobuf message class or descriptor, or a pair of type name and descriptor set or path "
+            f"of a .proto file; found {given!r}"
         )
     return descriptor.full_name, _closure(descriptor), descriptor
 
@@ -603,7 +606,8 @@ def _message_descriptor(message: Any) -> Any:
     descriptor = getattr(message, "DESCRIPTOR", None)
     if descriptor is None or not hasattr(message, "SerializeToString"):
         raise TypeError(
-            f"expected a protobuf message or a dictionary, found {type(message).__name__}; append_raw takes serialized records"
+            f"expected a protobuf message or a dictionary, found {type(message).__name__}; append_raw takes records that "
+            "are serialized already"
         )
     return descriptor
 

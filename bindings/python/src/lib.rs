@@ -3,6 +3,8 @@
 mod command;
 #[allow(dead_code)]
 mod errors;
+mod tables;
+#[allow(dead_code)]
 mod work;
 mod writing;
 

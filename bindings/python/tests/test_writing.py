@@ -9,6 +9,9 @@ import tarfile
 import threading
 from pathlib import Path
 
+import pandas as pd
+import polars as pl
+import pyarrow as pa
 import pytest
 import rosettar
 from google.protobuf import api_pb2, descriptor_pb2, timestamp_pb2, type_pb2
@@ -320,6 +323,23 @@ def test_threads_share_a_writer():
     archive = written(write)
     assert len(records(archive, "s")) == 400
     assert sum(name.endswith("/7") for name in tar_of(archive)) == 8
+
+
+def test_tables_of_several_libraries():
+    table = pa.table({"day": pa.array([1, 2, 3], pa.int16()), "text": ["x", None, "z"]})
+
+    def write(w):
+        w.write_table("arrow", table)
+        w.write_table("arrow", table)
+        w.write_table("polars", pl.DataFrame(table))
+        w.write_table("pandas", pd.DataFrame({"a": [1.5, 2.5]}))
+        with pytest.raises(rosettar.Error, match="arrow"):
+            w.write_table("arrow", pa.table({"other": [1]}))
+        with pytest.raises(TypeError, match="__arrow_c_stream__"):
+            w.write_table("x", [1, 2])
+
+    archive = written(write)
+    assert [len(records(archive, name)) for name in ("arrow", "polars", "pandas")] == [6, 3, 2]
 
 
 def test_limits_are_named():

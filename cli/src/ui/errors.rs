@@ -90,9 +90,14 @@ fn in_own_words(message: &str) -> String {
             _ => None,
         }
     };
-    let parts = message.split('`').enumerate();
-    let parts: Vec<String> =
-        parts.map(|(at, part)| option(part).filter(|_| at % 2 == 1).unwrap_or_else(|| part.to_owned())).collect();
+    let mut parts: Vec<String> = message.split('`').map(str::to_owned).collect();
+    // Every second part is between two backticks, but for the last, after which none comes.
+    let quoted = parts.len().saturating_sub(1);
+    for part in parts[..quoted].iter_mut().skip(1).step_by(2) {
+        if let Some(own) = option(part) {
+            *part = own;
+        }
+    }
     parts.join("`")
 }
 
