@@ -4,7 +4,8 @@ import os
 from collections.abc import Callable
 from typing import Any, final
 
-__all__: list[str]
+__all__ = ["RawWriter", "__version__", "compile_proto", "run_command"]
+
 __version__: str
 
 def run_command(args: list[str]) -> int: ...

@@ -606,8 +606,8 @@ def _message_descriptor(message: Any) -> Any:
     descriptor = getattr(message, "DESCRIPTOR", None)
     if descriptor is None or not hasattr(message, "SerializeToString"):
         raise TypeError(
-            f"expected a protobuf message or a dictionary, found {type(message).__name__}; append_raw takes records that "
-            "are serialized already"
+            f"expected a protobuf message or a dictionary, found {type(message).__name__}; append_raw takes "
+            "records that are serialized already"
         )
     return descriptor
 

@@ -55,7 +55,7 @@ def test_polars_pushes_columns_rows_and_predicates(path, table, selected):
 
 
 def test_duckdb_pushes_columns_into_a_dataset(path, selected):
-    rows = rosettar.dataset(path, "rows")
+    rows = rosettar.dataset(path, "rows")  # noqa: F841 - DuckDB finds it by its name
     found = duckdb.sql("select name, sum(number) from rows where number < 14 group by name order by name").fetchall()
     assert found == [(f"n{n}", 2 * n + 7) for n in range(7)]
     assert selected and set(selected[-1]) == {"number", "name"}

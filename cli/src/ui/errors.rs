@@ -78,6 +78,9 @@ pub fn error_value(error: &Error) -> serde_json::Value {
 fn in_own_words(message: &str) -> String {
     const OPTIONS: &[&str] = &["exclude", "links", "merge", "names", "overwrite"];
     let option = |text: &str| {
+        if text == "directory" {
+            return Some("-C".to_owned());
+        }
         let (name, value) = match text.split_once(" = ") {
             Some((name, "true")) => (name, None),
             Some((name, value)) => (name, Some(value)),
@@ -172,6 +175,7 @@ mod tests {
     #[test]
     fn options_have_the_spelling_of_the_command_line() {
         for (message, expected) in [
+            ("the directory that they are in (`directory`)", "the directory that they are in (`-C`)"),
             ("skip them (`links = skip`) or `links = keep`", "skip them (`--links skip`) or `--links keep`"),
             ("merge (`merge = true`), or leave it out (`exclude`)", "merge (`--merge`), or leave it out (`--exclude`)"),
             (
