@@ -6,10 +6,12 @@ A test that cannot run here prints a line `skipped: NAME: REASON`; all of them a
 
 import sys
 
+from python_package import install
 from steps import Steps
 
 # --show-output: what passing tests print, such as that they skipped a part.
-CARGO_TEST = ["cargo", "test", "--workspace", "--locked", "--no-fail-fast"]
+# The Python package's native part has no tests of its own, and pip builds it with other settings for pyo3.
+CARGO_TEST = ["cargo", "test", "--workspace", "--exclude", "rosettar-python", "--locked", "--no-fail-fast"]
 
 
 def main():
@@ -22,6 +24,12 @@ def main():
         steps.run("core crate without default features", minimal)
         steps.run("cargo test", [*CARGO_TEST, "--", "--show-output"])
         steps.run("conformance vectors, Python reader", [sys.executable, "conformance/test_vectors.py"])
+        if steps.run("pip install .", *install()):
+            steps.run("Python package", [sys.executable, "-m", "pytest", "-q", "bindings/python/tests"])
+            doctests = [sys.executable, "-m", "pytest", "-q", "--doctest-modules", "--pyargs", "rosettar"]
+            steps.run("Python package, examples in its documentation", doctests)
+            stubs = [sys.executable, "-m", "mypy.stubtest", "rosettar._native", "--ignore-disjoint-bases"]
+            steps.run("Python package, stubs", stubs)
     steps.finish()
 
 

@@ -1,8 +1,19 @@
 //! The native part of the Python package `rosettar`.
 
+mod command;
+#[allow(dead_code)]
+mod errors;
+mod tables;
+#[allow(dead_code)]
+mod work;
+mod writing;
+
 use pyo3::prelude::*;
 
 #[pymodule]
 fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
-    module.add("__version__", env!("CARGO_PKG_VERSION"))
+    module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+    module.add_function(wrap_pyfunction!(command::run_command, module)?)?;
+    module.add_function(wrap_pyfunction!(writing::compile_proto, module)?)?;
+    module.add_class::<writing::RawWriter>()
 }
