@@ -1,6 +1,7 @@
 //! The native part of the Python package `rosettar`.
 
 mod archive;
+mod arrow;
 mod capsule;
 mod entries;
 mod errors;

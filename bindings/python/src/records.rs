@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use prost_reflect::{DynamicMessage, MessageDescriptor};
 use pyo3::prelude::*;
 use pyo3::sync::MutexExt as _;
-use pyo3::types::{PyBytes, PyDict};
+use pyo3::types::{PyBytes, PyCapsule, PyDict};
 use rosettar::Limits;
 
 use crate::archive::Handle;
@@ -59,6 +59,32 @@ impl Stream {
         let stream = self.stream(py)?;
         let descriptor = py.detach(|| stream.descriptor()).or_raise(py)?;
         Ok(descriptor.parent_file().name().to_owned())
+    }
+
+    /// The columns as Arrow has them, in a capsule.
+    fn arrow_schema<'py>(
+        &self,
+        py: Python<'py>,
+        columns: Vec<String>,
+        options: &Bound<'py, PyDict>,
+    ) -> PyResult<Bound<'py, PyCapsule>> {
+        let (stream, options) = (self.stream(py)?, crate::arrow::options(py, columns, options)?);
+        let schema = py.detach(|| rosettar_arrow::schema(&stream, &options)).or_raise(py)?;
+        crate::capsule::schema(py, &schema)
+    }
+
+    /// The records from `start` to before `stop` as Arrow, in a capsule.
+    fn arrow_stream<'py>(
+        &self,
+        py: Python<'py>,
+        start: u64,
+        stop: u64,
+        columns: Vec<String>,
+        options: &Bound<'py, PyDict>,
+    ) -> PyResult<Bound<'py, PyCapsule>> {
+        let (stream, options) = (self.stream(py)?, crate::arrow::options(py, columns, options)?);
+        let reader = py.detach(|| rosettar_arrow::read(&stream, start..stop, &options)).or_raise(py)?;
+        crate::capsule::stream(py, Box::new(reader))
     }
 
     /// The records from `start` to before `stop`: as `bytes` where `raw`, otherwise as dicts.
