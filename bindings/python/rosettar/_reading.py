@@ -11,7 +11,7 @@ from html import escape
 from typing import Any, BinaryIO
 
 from . import _native
-from ._errors import Error, IoError, UsageError
+from ._errors import Error, IoError, SchemaError, UsageError
 from ._times import Timestamp, make_timestamp
 
 Progress = bool | Callable[[int, int], object] | None
@@ -322,7 +322,10 @@ class Stream:
             raise ImportError("messages(protobuf=True) needs the package protobuf: pip install rosettar[protobuf]") from None
         pool = descriptor_pool.DescriptorPool()
         for file in descriptor_pb2.FileDescriptorSet.FromString(self._native.descriptor_set()).file:
-            pool.AddSerializedFile(file.SerializeToString())
+            try:
+                pool.AddSerializedFile(file.SerializeToString())
+            except TypeError as error:
+                raise SchemaError(f"the package protobuf refuses {file.name}: {error}", code="schema.descriptor") from None
         return message_factory.GetMessageClass(pool.FindMessageTypeByName(self.type_name))
 
     def raw(self) -> Iterator[bytes]:
