@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Arrow output against the `protobuf` package, on random descriptors and random messages in every legal wire form.
+
+`ROSETTAR_ORACLE_PAIRS` is the number of (descriptor, message) pairs, 1 500 if it is not set; `make test-slow` takes 10 000.
+`ROSETTAR_ORACLE_SEED` is the number of the first descriptor. Each pair follows from its numbers, so a difference that was
+found once is found again.
+
+Accepted differences: none in the values of these pairs. What the comparison leaves out on purpose:
+
+* The order of map entries, which neither side promises.
+* The bits of a NaN: both sides have a NaN.
+* What has no JSON (a NaN inside of google.protobuf.Value) or no int64 of nanoseconds (years before 1677 or after 2262)
+  is not among the messages here.
+"""
+
+import os
+import random
+import time
+
+import pyarrow as pa
+import pytest
+import rosettar
+
+from . import expected
+from .archive import archive
+from .descriptors import random_case
+from .wire import Encoder
+
+MESSAGES = 4  # of each descriptor
+BATCH = 100  # descriptors in an archive
+PAIRS = int(os.environ.get("ROSETTAR_ORACLE_PAIRS", "1500"))
+SEED = int(os.environ.get("ROSETTAR_ORACLE_SEED", "0"))
+
+
+def pair(number):
+    """Descriptor `number` and its messages."""
+    rng = random.Random(number)
+    case = random_case(rng, number)
+    encoder = Encoder(rng, case.pool)
+    return case, [encoder.message(case.descriptor) for _ in range(MESSAGES)]
+
+
+def compare(stream, case, records):
+    """The differences between what the stream gives and what it must give, as text."""
+    try:
+        table = pa.table(stream)
+    except (rosettar.Error, pa.ArrowException) as error:
+        return [f"not read: {error}"]
+    out = []
+    if difference := expected.same_fields(list(expected.schema(case.descriptor, case.pool)), list(table.schema)):
+        out.append(f"schema: {difference}")
+    rows = expected.rows(table)
+    if table.num_columns and len(rows) != len(records):
+        return [*out, f"{len(rows)} rows of {len(records)} records"]
+    for number, (record, row) in enumerate(zip(records, rows)):
+        want = expected.row(case.message.FromString(record), case.pool)
+        if difference := expected.difference(want, row):
+            out.append(f"record {number}: {difference}")
+    return out
+
+
+def test_random_pairs(capsys):
+    start, descriptors = time.monotonic(), -(-PAIRS // MESSAGES)
+    differences, pairs, size = [], 0, 0
+    for first in range(SEED, SEED + descriptors, BATCH):
+        numbers = range(first, min(first + BATCH, SEED + descriptors))
+        cases = {number: pair(number) for number in numbers}
+        data = archive((f"s{n}", case.descriptor_set(), case.type_name, r) for n, (case, r) in cases.items())
+        with rosettar.open(data) as opened:
+            for number, (case, records) in cases.items():
+                found = compare(opened.streams[f"s{number}"], case, records)
+                differences += [f"descriptor {number}: {difference}" for difference in found]
+                pairs += len(records)
+                size += sum(map(len, records))
+    with capsys.disabled():
+        seconds = time.monotonic() - start
+        print(
+            f"\noracle: {pairs} pairs of a random descriptor ({descriptors}) and a random message ({size} bytes), "
+            f"{len(differences)} differences, {seconds:.1f} s"
+        )
+    if differences:
+        pytest.fail(f"{len(differences)} differences, the first of them:\n" + "\n".join(differences[:20]))
