@@ -147,6 +147,8 @@ class Encoder:
                 parts = [rng.choice(keys)]  # the same key again
             else:
                 parts = [self.occurrence(key, depth)]
+                if not self.hostile and parts[0] in keys:
+                    continue
                 keys += parts
             parts.append(self.occurrence(value, depth))
             if self.hostile:
@@ -197,8 +199,8 @@ class Encoder:
             else:
                 deep = field.message_type is not None and depth >= 4
                 times = 0 if deep else rng.choice([0, 1, 1, 1, 2, 3] if self.hostile else [0, 1, 1])
-                if field.is_required and not self.hostile:
-                    times = 1
+                if field.is_required:
+                    times = max(times, 1)
                 chunks += [self.occurrence(field, depth) for _ in range(times)]
         if self.hostile:
             for _ in range(rng.choice([0, 0, 0, 1, 2])):
