@@ -155,7 +155,9 @@ class _File:
             numbers.sort()
         oneofs = 0
         for at in range(rng.randint(1, 5 if depth else 9)):
-            self._random_field(message, full, f"{rng.choice(['f', 'some_name_', 'camelCase', '_x'])}{at}", numbers, inner)
+            self._random_field(
+                message, full, f"{rng.choice(['f', 'some_name_', 'camelCase', '_x'])}{at}", numbers, inner
+            )
         if rng.random() < 0.35:
             message.oneof_decl.add(name="choice")
             oneofs += 1

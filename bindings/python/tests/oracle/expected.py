@@ -159,7 +159,9 @@ def _struct(message, pool, path, defaults):
             value = getattr(message, field.name)
         if is_map(field):
             key, of = (field.message_type.fields_by_number[number] for number in (1, 2))
-            pairs = [(value_of(key, k, pool, path, defaults), value_of(of, value[k], pool, path, defaults)) for k in value]
+            pairs = [
+                (value_of(key, k, pool, path, defaults), value_of(of, value[k], pool, path, defaults)) for k in value
+            ]
             out[name] = sorted(pairs, key=lambda pair: pair[0])
         elif field.is_repeated:
             out[name] = [value_of(field, item, pool, path, defaults) for item in value]
@@ -232,7 +234,12 @@ def values(array):
         valid = array.is_valid().to_pylist()
         return [dict(zip(names, [p[at] for p in parts])) if valid[at] else None for at in range(len(array))]
     if pa.types.is_map(kind):
-        keys, items, offsets, valid = values(array.keys), values(array.items), array.offsets.to_pylist(), array.is_valid()
+        keys, items, offsets, valid = (
+            values(array.keys),
+            values(array.items),
+            array.offsets.to_pylist(),
+            array.is_valid(),
+        )
         out = []
         for at, there in enumerate(valid.to_pylist()):
             pairs = list(zip(keys[offsets[at] : offsets[at + 1]], items[offsets[at] : offsets[at + 1]]))
@@ -290,8 +297,9 @@ def _cut(expected, actual, where):
     known.CopyFrom(expected.message)
     known.DiscardUnknownFields()
     # By way of protobuf's own JSON, for what JSON does not tell: an empty Value is null, as one that says null.
-    known = json_format.Parse(json_format.MessageToJson(known, descriptor_pool=expected.pool), type(known)(),
-                              descriptor_pool=expected.pool)
+    known = json_format.Parse(
+        json_format.MessageToJson(known, descriptor_pool=expected.pool), type(known)(), descriptor_pool=expected.pool
+    )
     found = json_format.Parse(actual, type(known)(), descriptor_pool=expected.pool)
     if found.SerializePartialToString(deterministic=True) == known.SerializePartialToString(deterministic=True):
         return None
