@@ -6,7 +6,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[4] / "conformance"))
 
-from writer import Archive  # noqa: E402
+from writer import Archive
 
 
 def archive(streams):
