@@ -14,7 +14,7 @@ import pyarrow as pa
 from google.protobuf import descriptor_pb2, json_format, message_factory
 
 Field = descriptor_pb2.FieldDescriptorProto
-# How often a message type may hold itself before the field that would hold it once more is cut to JSON.
+# How often a message type may stand inside of itself, itself counted, before a field of it is cut to JSON.
 RECURSION = 2
 
 PRIMITIVES = {
@@ -93,7 +93,7 @@ def _type(field, pool, path):
         return pa.duration("ns")
     if name in WRAPPERS:
         return PRIMITIVES[field.message_type.fields[0].type]
-    if name in JSON or path.count(name) > RECURSION:
+    if name in JSON or path.count(name) >= RECURSION:
         return pa.string()
     if name == f"{GOOGLE}FieldMask":
         return pa.list_(pa.string())
@@ -186,7 +186,7 @@ def value_of(field, value, pool, path, defaults):
         return floating(value.value) if isinstance(value.value, float) else value.value
     if name in JSON:
         return Json(plain(value))
-    if path.count(name) > RECURSION:
+    if path.count(name) >= RECURSION:
         return Cut(value, pool)
     if name == f"{GOOGLE}FieldMask":
         return list(value.paths)

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Records that are no messages: the verdict of the `protobuf` package against ours.
 
-Every record is made from a sound one of a random descriptor by one fault. Each stands between two sound ones in a stream
-of its own, so that an error can be held to naming the stream and the record. Where both sides take a record, the rows
-are compared as well.
+Every record is made from a sound one of a random descriptor by one fault. Each stands between two sound ones in a
+stream of its own, so that an error can be held to naming the stream and the record. Where both sides take a record, the
+rows are compared as well.
 
 Accepted differences, each a rule of `accepted`:
 

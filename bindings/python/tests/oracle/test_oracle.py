@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Arrow output against the `protobuf` package, on random descriptors and random messages in every legal wire form.
 
-`ROSETTAR_ORACLE_PAIRS` is the number of (descriptor, message) pairs, 1 500 if it is not set; `make test-slow` takes 10 000.
-`ROSETTAR_ORACLE_SEED` is the number of the first descriptor. Each pair follows from its numbers, so a difference that was
-found once is found again.
+`ROSETTAR_ORACLE_PAIRS` is the number of (descriptor, message) pairs, 1 500 if it is not set; `make test-slow` takes
+10 000. `ROSETTAR_ORACLE_SEED` is the number of the first descriptor. Each pair follows from its numbers, so a difference
+that was found once is found again.
 
 Accepted differences: none in the values of these pairs. What the comparison leaves out on purpose:
 
@@ -40,7 +40,7 @@ def pair(number):
     records = []
     while len(records) < MESSAGES:
         record = encoder.message(case.descriptor)
-        # A map entry without its value has an empty message there, which may lack a required field: see test_malformed.py.
+        # A map entry without its value has an empty message, which may lack a required field: see test_malformed.py.
         if case.message.FromString(record).IsInitialized():
             records.append(record)
     return case, records
