@@ -2,8 +2,8 @@
 """Arrow output against the `protobuf` package, on random descriptors and random messages in every legal wire form.
 
 `ROSETTAR_ORACLE_PAIRS` is the number of (descriptor, message) pairs, 1 500 if it is not set; `make test-slow` takes
-10 000. `ROSETTAR_ORACLE_SEED` is the number of the first descriptor. Each pair follows from its numbers, so a difference
-that was found once is found again.
+10 000. `ROSETTAR_ORACLE_SEED` is the number of the first descriptor. Each pair follows from its numbers, so that a
+difference that was found once is found again.
 
 Accepted differences: none in the values of these pairs. What the comparison leaves out on purpose:
 
