@@ -413,6 +413,10 @@ codes! {
     USAGE_TARGET = Usage "usage.target";
     /// The caller asked to stop.
     USAGE_INTERRUPTED = Usage "usage.interrupted";
+    /// An archive, or something of it, was used after it was closed.
+    USAGE_CLOSED = Usage "usage.closed";
+    /// An archive, or something of it, was used in a process forked from the one that opened it.
+    USAGE_FORKED = Usage "usage.forked";
 
     // The outside world.
     /// Reading failed.

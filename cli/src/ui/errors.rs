@@ -48,7 +48,7 @@ pub fn report(error: &Error, json: bool) {
 /// An error as text: `error: ` and the message, where it was found, its code, and a line with a [`hint`] if there is one.
 pub fn text_error(error: &Error, colour: bool) -> String {
     let (red, bold, off) = if colour { ("\x1b[1;31m", "\x1b[1m", "\x1b[0m") } else { ("", "", "") };
-    let text = error.to_string();
+    let text = in_own_words(&error.to_string());
     let mut text = format!("{red}error{off}: {}\n", escape(&text));
     if let Some(hint) = hint(error) {
         text.push_str(&format!("{bold}hint{off}: {hint}\n"));
@@ -67,10 +67,33 @@ pub fn error_value(error: &Error) -> serde_json::Value {
     json!({
         "code": error.code(),
         "kind": error.kind().as_str(),
-        "message": error.message(),
+        "message": in_own_words(error.message()),
         "offset": error.offset(),
         "entry": error.entry(),
     })
+}
+
+/// A message with the options that it names, such as `links = skip` or `merge = true`, as the command line has them:
+/// `--links skip`, `--merge`. The crate's messages are for callers of every kind.
+fn in_own_words(message: &str) -> String {
+    const OPTIONS: &[&str] = &["exclude", "links", "merge", "names", "overwrite"];
+    let option = |text: &str| {
+        let (name, value) = match text.split_once(" = ") {
+            Some((name, "true")) => (name, None),
+            Some((name, value)) => (name, Some(value)),
+            None => (text, None),
+        };
+        let is_word = |value: &str| value.bytes().all(|byte| byte.is_ascii_lowercase());
+        match (OPTIONS.contains(&name), value) {
+            (true, None) => Some(format!("--{name}")),
+            (true, Some(value)) if is_word(value) => Some(format!("--{name} {value}")),
+            _ => None,
+        }
+    };
+    let parts = message.split('`').enumerate();
+    let parts: Vec<String> =
+        parts.map(|(at, part)| option(part).filter(|_| at % 2 == 1).unwrap_or_else(|| part.to_owned())).collect();
+    parts.join("`")
 }
 
 /// What the user can do about an error, where there is something that the message does not say.
@@ -94,7 +117,7 @@ pub fn hint(error: &Error) -> Option<String> {
         "usage.no-such-entry" => "`rosettar list ARCHIVE` shows what there is",
         "usage.no-such-stream" => "`rosettar list --streams ARCHIVE` shows what there is",
         // A message that names options says itself what to do.
-        "usage.target" if error.message().contains("`--") => return None,
+        "usage.target" if in_own_words(error.message()).contains("`--") => return None,
         "usage.target" => "name an absent or empty directory with -C",
         _ => return None,
     };
@@ -139,6 +162,17 @@ mod tests {
         );
         let bare: serde_json::Value = serde_json::from_str(&json_error(&Error::new(code::USAGE_OPTION, "x"))).unwrap();
         assert_eq!(bare["offset"], serde_json::Value::Null);
+    }
+
+    #[test]
+    fn options_have_the_spelling_of_the_command_line() {
+        for (message, expected) in [
+            ("skip them (`links = skip`) or `links = keep`", "skip them (`--links skip`) or `--links keep`"),
+            ("merge (`merge = true`), or leave it out (`exclude`)", "merge (`--merge`), or leave it out (`--exclude`)"),
+            ("`rosettar recover`, `size = 5`, links = skip, `links", "`rosettar recover`, `size = 5`, links = skip, `links"),
+        ] {
+            assert_eq!(in_own_words(message), expected);
+        }
     }
 
     #[test]

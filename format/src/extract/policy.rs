@@ -54,7 +54,7 @@ impl<'a> Policy<'a> {
         {
             let place = if path == &entry.path { String::new() } else { format!(" once it is {:?}", path.as_str()) };
             let message = format!(
-                "a symbolic link to {:?}, which is not inside the target directory{place}: skip such links, or keep them (`--links skip`, `--links keep`)",
+                "a symbolic link to {:?}, which is not inside the target directory{place}: skip such links, or keep them (`links = skip`, `links = keep`)",
                 target.as_str()
             );
             return Err(Error::new(code::POLICY_LINK, message).with_entry(source));
@@ -67,7 +67,7 @@ impl<'a> Policy<'a> {
             && self.beside.contains(&self.options.names.key(top))
         {
             let message = format!(
-                "{top:?} is to be the name of a file of records: leave the entry out (`--exclude`), or extract those elsewhere"
+                "{top:?} is to be the name of a file of records: leave the entry out (`exclude`), or extract those elsewhere"
             );
             return Err(Error::new(code::POLICY_NAME, message).with_entry(source));
         }

@@ -73,7 +73,7 @@ impl Collisions {
             format!(
                 "the name {path:?} differs from {other:?} only by case or by how its characters are composed, so that \
                  many systems take them for one; rename one of them, leave one out, or do without portable names \
-                 (`--names any`)"
+                 (`names = any`)"
             )
         } else if taken.get().kind == Kind::Implied && kind == Kind::Directory {
             taken.get_mut().kind = kind;
@@ -109,7 +109,7 @@ pub(crate) fn check_portable(path: &EntryPath) -> Result<()> {
     match path.components().find_map(|name| unportable(name).map(|reason| (name, reason))) {
         None => Ok(()),
         Some((name, reason)) => {
-            let choice = if cfg!(windows) { "" } else { ", or do without portable names (`--names any`)" };
+            let choice = if cfg!(windows) { "" } else { ", or do without portable names (`names = any`)" };
             let message = format!("the name {name:?} {reason}; leave it out, or rename it{choice}");
             Err(Error::new(code::POLICY_NAME, message).with_entry(path.as_str()))
         }

@@ -406,11 +406,21 @@ impl<'a> Writer<'a> {
     /// # Errors
     /// As [`walk`](crate::write::tree::walk) and [`add_item`](Self::add_item).
     pub fn add_tree(&mut self, root: impl AsRef<Path>, options: &WalkOptions) -> Result<Tree> {
-        let mut options = options.clone();
-        options.leave_out(&self.own_files, &self.options.limits);
-        let tree = tree::walk(root, &options)?;
+        let tree = self.walk(root, options)?;
         tree.items.iter().try_for_each(|item| self.add_item(item))?;
         Ok(tree)
+    }
+
+    /// Walks the directory `root` as [`add_tree`](Self::add_tree) does, without the files that this writer makes and
+    /// within its limits, and adds nothing: for a caller that changes paths or times before
+    /// [`add_item`](Self::add_item).
+    ///
+    /// # Errors
+    /// As [`walk`](crate::write::tree::walk).
+    pub fn walk(&self, root: impl AsRef<Path>, options: &WalkOptions) -> Result<Tree> {
+        let mut options = options.clone();
+        options.leave_out(&self.own_files, &self.options.limits);
+        tree::walk(root, &options)
     }
 
     /// Writes everything taken so far, unfinished batches included, and makes it durable (a stream is flushed): it is what

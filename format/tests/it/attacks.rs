@@ -224,7 +224,7 @@ fn symlinks_that_lead_out_and_paths_through_symlinks() {
         let archive = bytes(|writer| writer.add_symlink(entry("link"), target).unwrap());
         let error = extract(&archive, &Limits::default(), &options).unwrap_err();
         assert_eq!(error.code(), "policy.link");
-        assert!(error.message().contains("--links skip") && error.message().contains("--links keep"), "{error}");
+        assert!(error.message().contains("links = skip") && error.message().contains("links = keep"), "{error}");
         extract(&archive, &Limits::default(), &options.clone().links(Links::Keep)).unwrap();
         extract(&archive, &Limits::default(), &options.clone().links(Links::Skip)).unwrap();
     }

@@ -252,7 +252,7 @@ fn blocked(target: &Path, first: &str, count: usize) -> Error {
     };
     let message = format!(
         "cannot merge into {}: other files stand where the archive has {first:?}{more}; choose what becomes of them: keep \
-         them (`--overwrite never`), replace older ones (`--overwrite newer`) or all (`--overwrite always`)",
+         them (`overwrite = never`), replace older ones (`overwrite = newer`) or all (`overwrite = always`)",
         target.display()
     );
     Error::new(code::USAGE_TARGET, message).with_entry(first)

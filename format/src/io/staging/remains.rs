@@ -66,13 +66,13 @@ pub(super) fn look_for_remains(path: &Path, dir: &Dir, locked: bool) -> Result<R
             &format!("it holds {name:?}, which is only called as what interrupted extractions leave; remove it"),
         )),
         (Some(name), None) => {
-            Err(refused(path, &format!("it holds {name:?}; to add to what is there, merge (`--merge`)")))
+            Err(refused(path, &format!("it holds {name:?}; to add to what is there, merge (`merge = true`)")))
         }
         (Some(name), Some(staging)) => Err(refused(
             path,
             &format!(
                 "it holds {name:?}, besides {} of an interrupted extraction; if that was to merge, run it again as it \
-                 was (`--merge`); otherwise move {name:?} away and run again, or remove what it left",
+                 was (`merge = true`); otherwise move {name:?} away and run again, or remove what it left",
                 staging.display()
             ),
         )),

@@ -351,7 +351,7 @@ fn what_is_in_the_way_of_a_merge_is_refused_kept_or_replaced() {
     let (error, content) = outcome(Overwrite::Refuse, &|_| {});
     let error = error.unwrap_err();
     assert_eq!((error.code(), error.entry()), ("usage.target", Some("d/both")));
-    assert!(error.message().contains("and 1 more") && error.message().contains("--overwrite newer"), "{error}");
+    assert!(error.message().contains("and 1 more") && error.message().contains("overwrite = newer"), "{error}");
     assert_eq!(content, "oldoldold");
     let (published, content) = outcome(Overwrite::Never, &|_| {});
     assert_eq!((published.unwrap().kept, content), (vec!["d/both".into(), "top".into()], "oldoldold".into()));
@@ -449,7 +449,7 @@ fn a_merge_again_after_a_crash_completes() {
         // Without merging, it is refused, with the way on.
         let error = begin(&target).unwrap_err();
         assert_eq!(error.code(), "usage.target");
-        assert!(error.message().contains(&left[0]) && error.message().contains("--merge"), "{error}");
+        assert!(error.message().contains(&left[0]) && error.message().contains("`merge = true`"), "{error}");
         // Another crash does not make it worse.
         crash_merge(&target, &files, 1.min(files.len() - moved));
         let staging = begin_merge(&target, Overwrite::Always).unwrap();

@@ -1,0 +1,634 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Writing archives: :func:`create`, :func:`append`, :func:`pack`, and the writers that they return."""
+
+from __future__ import annotations
+
+import base64
+import datetime
+import json
+import math
+import os
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal
+
+from rosettar import _native
+from rosettar._errors import UsageError
+
+if TYPE_CHECKING:
+    from typing import Self
+
+__all__ = ["Note", "StreamWriter", "Summary", "Writer", "append", "create", "pack"]
+
+#: What tells of progress: called with the bytes done, and the bytes there are in all or 0.
+Progress = Callable[[int, int], object] | bool | None
+#: A time: a datetime with a time zone, or seconds since 1970.
+Time = datetime.datetime | float | int | None
+
+_EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
+#: How many records are handed over at once.
+_TOGETHER = 512
+#: How many bytes of records are handed over at once.
+_TOGETHER_BYTES = 1 << 20
+
+
+def create(
+    target: str | os.PathLike[str] | BinaryIO,
+    *,
+    level: int = 3,
+    threads: int | None = None,
+    exclusive: bool = False,
+    producer: str | None = None,
+    created: Time = None,
+    limits: Mapping[str, int | str] | None = None,
+    flush_every: int | None = None,
+    chunk_size: int | None = None,
+    progress: Progress = None,
+) -> Writer:
+    """Begins a new archive, which appears at ``target`` once it is complete.
+
+    Used as a context manager, the writer publishes the archive on success and discards it on an exception; a file that
+    was there before is replaced by one rename, or left as it was.
+
+    :param target: a path, or a binary file object that is written from front to back.
+    :param level: zstd's compression level, 1 to 22, or below 0 for faster ones.
+    :param threads: how many threads compress; as many as there are cores unless stated. The bytes do not depend on it.
+    :param exclusive: refuse a path where something is.
+    :param producer: what the archive names as the program that made it.
+    :param created: when the archive says that it was made; it says nothing unless stated, so that the same input gives
+        the same bytes.
+    :param limits: bounds by name, such as ``{"entries": "2M"}``; those of readers unless stated.
+    :param flush_every: make what was taken durable whenever that many bytes were, in ``NAME.partial``, which
+        :func:`rosettar.recover` salvages after a crash.
+    :param chunk_size: bytes that are compressed together, 4096 to 8388608.
+    :param progress: ``True`` shows a bar, a callable is told ``(bytes done, bytes in all or 0)``.
+
+    >>> import rosettar, tempfile, os
+    >>> path = os.path.join(tempfile.mkdtemp(), "notes.rtar")
+    >>> with rosettar.create(path) as w:
+    ...     w.add_bytes("notes/today.txt", b"nothing new")
+    ...     w.attributes["project"] = "demo"
+    >>> w.summary.files
+    1
+    """
+    return Writer(
+        target,
+        level=level,
+        threads=threads,
+        exclusive=exclusive,
+        producer=producer,
+        created=created,
+        limits=limits,
+        flush_every=flush_every,
+        chunk_size=chunk_size,
+        progress=progress,
+    )
+
+
+def append(
+    path: str | os.PathLike[str],
+    *,
+    level: int = 3,
+    threads: int | None = None,
+    limits: Mapping[str, int | str] | None = None,
+    chunk_size: int | None = None,
+    progress: Progress = None,
+) -> Writer:
+    """Goes on with the archive at ``path``: returns a writer that holds all of it, and takes more.
+
+    Frames are copied as they are, after their digests were checked. The file is replaced by one rename when the writer
+    finishes, unless somebody else changed it meanwhile. A stream that is there already is extended by
+    ``w.stream(name, type)`` with the same type, or the first message appended.
+
+    >>> import rosettar, tempfile, os
+    >>> path = os.path.join(tempfile.mkdtemp(), "notes.rtar")
+    >>> with rosettar.create(path) as w:
+    ...     w.add_bytes("a.txt", b"alpha")
+    >>> with rosettar.append(path) as w:
+    ...     w.add_bytes("b.txt", b"beta")
+    >>> w.summary.files
+    2
+    """
+    return Writer(
+        path, level=level, threads=threads, limits=limits, chunk_size=chunk_size, progress=progress, _extend=True
+    )
+
+
+def pack(
+    directory: str | os.PathLike[str],
+    target: str | os.PathLike[str] | BinaryIO,
+    *,
+    include: Iterable[str] = (),
+    exclude: Iterable[str] = (),
+    links: Literal["refuse", "skip", "keep"] = "refuse",
+    names: Literal["any", "portable"] = "any",
+    unsupported: Literal["refuse", "skip"] = "refuse",
+    attributes: Mapping[str, str] | None = None,
+    **options: Any,
+) -> Summary:
+    """Makes an archive of everything below ``directory``, and returns its :class:`Summary`.
+
+    The options are those of :meth:`Writer.add_tree` and of :func:`create`. What was left out or changed on the way is
+    in the summary's ``notes``.
+
+    >>> import rosettar, tempfile, pathlib
+    >>> home = pathlib.Path(tempfile.mkdtemp())
+    >>> (home / "data").mkdir()
+    >>> (home / "data" / "a.txt").write_text("alpha")
+    5
+    >>> rosettar.pack(home / "data", home / "data.rtar").files
+    1
+    """
+    with create(target, **options) as writer:
+        writer.attributes.update(attributes or {})
+        notes = writer.add_tree(
+            directory, include=include, exclude=exclude, links=links, names=names, unsupported=unsupported
+        )
+        return writer.finish(notes)
+
+
+class Note:
+    """Something about a tree that was packed that its owner should know.
+
+    ``kind`` is ``"skipped"``, ``"mode-bits"`` or ``"unportable"``; ``message`` says it for people, after ``path``.
+    """
+
+    __slots__ = ("kind", "message", "path")
+
+    def __init__(self, path: str, kind: str, message: str) -> None:
+        self.path, self.kind, self.message = path, kind, message
+
+    def __repr__(self) -> str:
+        return f"<Note {self.path!r} {self.message}>"
+
+
+class Summary:
+    """What a writer made.
+
+    ``root_digest`` commits to every byte of the archive, ``content_digest`` to everything inside, however it is stored;
+    both are SHA-256 as hexadecimal digits. ``size`` is in bytes. ``streams`` maps the name of each stream to its
+    ``type``, ``records``, ``size`` and ``digest``. ``files``, ``directories``, ``links``, ``records``, ``file_bytes``
+    and ``tar_bytes`` are totals. ``notes`` are those of :func:`pack`.
+    """
+
+    root_digest: str
+    content_digest: str
+    size: int
+    files: int
+    directories: int
+    links: int
+    records: int
+    file_bytes: int
+    tar_bytes: int
+    streams: dict[str, dict[str, Any]]
+    notes: list[Note]
+
+    def __init__(self, values: Mapping[str, Any], notes: Iterable[Note] = ()) -> None:
+        self.__dict__.update(values, notes=list(notes))
+
+    def __repr__(self) -> str:
+        return (
+            f"<Summary {self.size} bytes, {self.files} files, {self.records} records in {len(self.streams)} streams, "
+            f"root digest {self.root_digest}>"
+        )
+
+
+class Writer:
+    """Writes an archive; made by :func:`create` and :func:`append`.
+
+    A context manager: :meth:`finish` is called at the end of the block, or :meth:`discard` after an exception. A call
+    that refuses its input leaves the writer as it was. Methods may be called from several threads.
+    """
+
+    def __init__(
+        self,
+        target: str | os.PathLike[str] | BinaryIO,
+        *,
+        level: int = 3,
+        threads: int | None = None,
+        exclusive: bool = False,
+        producer: str | None = None,
+        created: Time = None,
+        limits: Mapping[str, int | str] | None = None,
+        flush_every: int | None = None,
+        chunk_size: int | None = None,
+        progress: Progress = None,
+        _extend: bool = False,
+    ) -> None:
+        path, file = _target(target)
+        self._target = "<file object>" if path is None else os.fspath(path)
+        self._raw = _native.RawWriter(
+            path,
+            file,
+            {
+                "level": level,
+                "threads": threads,
+                "chunk_size": chunk_size,
+                "exclusive": exclusive,
+                "extend": _extend,
+                "producer": producer,
+                "created": _time(created),
+                "limits": [(name.replace("_", "-"), str(value)) for name, value in (limits or {}).items()],
+                "flush_every": flush_every,
+            },
+            _progress(progress, f"writing {os.path.basename(self._target)}"),
+        )
+        self._streams: dict[str, StreamWriter] = {}
+        self._lock = threading.Lock()
+        #: Facts as text: ``w.attributes["key"] = "value"``. A key can be set once.
+        self.attributes = _Attributes(self)
+        #: What was made, once :meth:`finish` was called.
+        self.summary: Summary | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is not None:
+            self.discard()
+        elif not self.closed:
+            self.finish()
+
+    def __repr__(self) -> str:
+        return f"<Writer {self._target!r}{', closed' if self.closed else ''}>"
+
+    @property
+    def closed(self) -> bool:
+        """Whether the archive was finished or discarded."""
+        return bool(self._raw.closed)
+
+    def add_bytes(self, path: str, data: Any, *, mode: int | None = None, mtime: Time = None) -> None:
+        """Adds a file whose content is at hand: ``bytes``, or anything with the buffer protocol.
+
+        Without ``mode`` and ``mtime`` it is 0o644, last modified at the beginning of 1970, so that the same content
+        gives the same archive.
+        """
+        self._raw.add_bytes(path, data, mode, _time(mtime))
+
+    def add_file(
+        self,
+        path: str,
+        source: str | os.PathLike[str] | BinaryIO | None = None,
+        *,
+        mode: int | None = None,
+        mtime: Time = None,
+    ) -> None:
+        """Adds a file from ``source``: a path (``path`` itself unless stated), or a binary file object, read to its end.
+
+        Of a path, mode and time are those of the file unless stated; a file that changes while it is read is refused.
+
+        >>> import rosettar, io
+        >>> with rosettar.create(io.BytesIO()) as w:
+        ...     w.add_file("a.txt", io.BytesIO(b"alpha"))
+        """
+        if source is None:
+            source = path
+        if isinstance(source, str | os.PathLike):
+            self._raw.add_file(path, os.fspath(source), mode, _time(mtime))
+        elif hasattr(source, "read"):
+            self._raw.add_reader(path, source, mode, _time(mtime))
+        else:
+            raise TypeError(f"source: expected a path or a binary file object, found {type(source).__name__}")
+
+    def add_tree(
+        self,
+        directory: str | os.PathLike[str],
+        *,
+        prefix: str | None = None,
+        include: Iterable[str] = (),
+        exclude: Iterable[str] = (),
+        links: Literal["refuse", "skip", "keep"] = "refuse",
+        names: Literal["any", "portable"] = "any",
+        unsupported: Literal["refuse", "skip"] = "refuse",
+    ) -> list[Note]:
+        """Adds everything below ``directory``, and returns what there is to tell of it.
+
+        :param prefix: a path in the archive to put it below.
+        :param include: globs such as ``"*.txt"`` or ``"src/**"``; only what matches one is taken.
+        :param exclude: globs of what is left out; they win.
+        :param links: what is done about symbolic links that lead out of the tree.
+        :param names: ``"portable"`` refuses names that Windows cannot hold.
+        :param unsupported: what is done about devices, sockets and names that are no text.
+        """
+        found = self._raw.add_tree(
+            os.fspath(directory), _texts(include), _texts(exclude), links, names, unsupported, prefix
+        )
+        return [Note(*note) for note in found]
+
+    def add_directory(self, path: str, *, mode: int | None = None, mtime: Time = None) -> None:
+        """Adds a directory. One that only holds other entries need not be added."""
+        self._raw.add_directory(path, mode, _time(mtime))
+
+    def add_link(self, path: str, target: str, *, mtime: Time = None) -> None:
+        """Adds a symbolic link at ``path`` that leads to ``target``, relative to the directory that it is in."""
+        self._raw.add_link(path, target, _time(mtime))
+
+    def attribute(self, key: str, value: str) -> None:
+        """Sets an attribute, a fact as text; the same as ``w.attributes[key] = value``."""
+        self._raw.attribute(key, value)
+
+    def annotate(self, message: Any) -> None:
+        """Adds a protobuf message as a typed fact; the descriptors of its type come along."""
+        descriptor = _message_descriptor(message)
+        url = f"type.googleapis.com/{descriptor.full_name}"
+        self._raw.annotate(url, message.SerializeToString(deterministic=True), _closure(descriptor))
+
+    def stream(self, name: str, type: Any = None, *, version: int = 0) -> StreamWriter:
+        """The stream called ``name``: a new one, or the one that was asked for before.
+
+        :param type: the type of its records. Without it, the first message appended tells. A message class or
+            descriptor of the ``protobuf`` package; a pair of type name and serialized ``FileDescriptorSet``; or a pair of
+            type name and the path of a ``.proto`` file, which is compiled.
+        :param version: the application's own version of the type.
+
+        >>> import rosettar, io
+        >>> from google.protobuf.timestamp_pb2 import Timestamp
+        >>> with rosettar.create(io.BytesIO()) as w:
+        ...     s = w.stream("moments")
+        ...     s.append(Timestamp(seconds=5))
+        ...     s.extend(Timestamp(seconds=n) for n in range(10))
+        >>> w.summary.streams["moments"]["records"]
+        11
+        """
+        with self._lock:
+            found = self._streams.get(name)
+            if found is None:
+                found = self._streams[name] = StreamWriter(self, name, version)
+        if type is not None:
+            found._declare(*_record_type(type))
+        return found
+
+    def write_table(self, name: str, table: Any) -> StreamWriter:
+        """Writes a table into the stream called ``name``: anything with ``__arrow_c_stream__``, such as a table of
+        pyarrow, a DataFrame of polars or pandas.
+
+        A protobuf schema is derived from the table's, and keeps its types, so that reading the stream gives the same
+        table.
+        """
+        write = getattr(self._raw, "write_table", None)
+        if write is None:
+            raise NotImplementedError("this build of rosettar has no write_table")
+        write(name, table)
+        return self.stream(name)
+
+    def flush(self) -> None:
+        """Writes everything taken so far and makes it durable; see ``flush_every`` of :func:`create`."""
+        self._raw.flush()
+
+    def finish(self, notes: Iterable[Note] = ()) -> Summary:
+        """Completes and publishes the archive, and returns what was made."""
+        undeclared = [name for name, stream in self._streams.items() if not stream._declared]
+        if undeclared:
+            raise _usage(
+                f"stream {undeclared[0]!r} has no type: append a message to it, or state its type in stream(name, type)"
+            )
+        self.summary = Summary(self._raw.finish(), notes)
+        return self.summary
+
+    def discard(self) -> None:
+        """Discards what was written; a file that was there before stays as it is."""
+        self._raw.discard()
+
+
+class StreamWriter:
+    """A stream of an archive that is being written; made by :meth:`Writer.stream`."""
+
+    def __init__(self, writer: Writer, name: str, version: int) -> None:
+        self._writer, self._raw, self.name, self._version = writer, writer._raw, name, version
+        self._number = -1
+        self._type_name: str | None = None
+        self._lock = threading.Lock()
+        #: The descriptor that the type was learnt from: messages that have the same one need no further look.
+        self._descriptor: Any = None
+
+    @property
+    def type(self) -> str | None:
+        """The full name of the record type, once it is known."""
+        return self._type_name
+
+    @property
+    def _declared(self) -> bool:
+        return self._number >= 0
+
+    def __repr__(self) -> str:
+        return f"<StreamWriter {self.name!r} of {self._type_name or 'no type yet'}>"
+
+    def append(self, message: Any) -> None:
+        """Appends a record: a protobuf message or, where the type is known, a dictionary.
+
+        A dictionary has the names of the fields as keys. Values are those that reading gives: enums by name, bytes,
+        datetimes for Timestamps, timedeltas for Durations; or their form in protobuf's JSON.
+
+        >>> import rosettar, io
+        >>> from google.protobuf.api_pb2 import Method
+        >>> with rosettar.create(io.BytesIO()) as w:
+        ...     s = w.stream("methods", Method)
+        ...     s.append({"name": "Get", "request_streaming": True})
+        ...     s.append(Method(name="Put"))
+        """
+        if isinstance(message, Mapping):
+            self._need_type()
+            self._raw.append_json(self._number, json.dumps(_json(message)))
+        else:
+            self._raw.append(self._number_for(message), [self._encode(message)], False)
+
+    def extend(self, messages: Iterable[Any]) -> None:
+        """Appends every record of an iterable."""
+        for records in _together(messages):
+            if isinstance(records, list):
+                # The first of them may tell the type.
+                self._number_for(records[0])
+                self._raw.append(self._number, [self._encode(record) for record in records], False)
+            else:
+                self.append(records)
+
+    def append_raw(self, record: Any, *, check: bool = True) -> None:
+        """Appends a record that is serialized already, without its length.
+
+        With ``check``, one that does not decode as the stream's type is refused.
+        """
+        self._need_type()
+        self._raw.append(self._number, [record], check)
+
+    def _need_type(self) -> None:
+        if not self._declared:
+            raise _usage(f"stream {self.name!r} has no type yet: state it in stream(name, type), or append a message")
+
+    def _number_for(self, message: Any) -> int:
+        if not self._declared:
+            descriptor = _message_descriptor(message)
+            self._declare(descriptor.full_name, _closure(descriptor), descriptor)
+        return self._number
+
+    def _encode(self, message: Any) -> bytes:
+        descriptor = _message_descriptor(message)
+        if descriptor is not self._descriptor and descriptor.full_name != self._type_name:
+            raise _usage(
+                f"a record of type {descriptor.full_name} for stream {self.name!r}: expected {self._type_name}"
+            )
+        return bytes(message.SerializeToString(deterministic=True))
+
+    def _declare(self, type_name: str, descriptor_set: bytes, descriptor: Any = None) -> None:
+        with self._lock:
+            if not self._declared:
+                self._number = self._raw.declare(self.name, type_name, descriptor_set, self._version)
+                self._type_name, self._descriptor = type_name, descriptor
+            elif type_name != self._type_name:
+                raise _usage(f"stream {self.name!r} is of type {self._type_name}, not {type_name}")
+
+
+class _Attributes:
+    """The attributes of a writer, to be set like those of a dictionary."""
+
+    def __init__(self, writer: Writer) -> None:
+        self._writer = writer
+
+    def __setitem__(self, key: str, value: str) -> None:
+        self._writer.attribute(key, value)
+
+    def update(self, values: Mapping[str, str]) -> None:
+        """Sets each of them."""
+        for key, value in values.items():
+            self[key] = value
+
+
+def _usage(message: str) -> UsageError:
+    return UsageError(message, code="usage.input")
+
+
+def _together(messages: Iterable[Any]) -> Iterator[Any]:
+    """Messages in lists that are handed over at once; a dictionary alone."""
+    waiting: list[Any] = []
+    size = 0
+    for message in messages:
+        if isinstance(message, Mapping):
+            if waiting:
+                yield waiting
+                waiting, size = [], 0
+            yield message
+            continue
+        waiting.append(message)
+        size += message.ByteSize() if hasattr(message, "ByteSize") else 0
+        if len(waiting) >= _TOGETHER or size >= _TOGETHER_BYTES:
+            yield waiting
+            waiting, size = [], 0
+    if waiting:
+        yield waiting
+
+
+def _target(target: Any) -> tuple[str | None, Any]:
+    if isinstance(target, str | os.PathLike):
+        return os.fspath(target), None
+    if hasattr(target, "write"):
+        return None, target
+    raise TypeError(f"expected a path or a binary file object to write to, found {type(target).__name__}")
+
+
+def _texts(texts: Iterable[str]) -> list[str]:
+    return [texts] if isinstance(texts, str) else list(texts)
+
+
+def _time(time: Time) -> tuple[int, int] | None:
+    """Seconds since 1970, rounded down, and nanoseconds after them."""
+    if time is None:
+        return None
+    if isinstance(time, datetime.datetime):
+        if time.tzinfo is None:
+            raise ValueError(f"{time!r} has no time zone: state one, such as tzinfo=datetime.UTC")
+        since = time - _EPOCH
+        nanoseconds = since.microseconds * 1000 + int(getattr(time, "nanosecond", 0))
+        return since.days * 86400 + since.seconds, nanoseconds
+    if isinstance(time, int):
+        return time, 0
+    whole = math.floor(time)
+    return whole, min(int((time - whole) * 1_000_000_000), 999_999_999)
+
+
+def _progress(progress: Progress, what: str) -> Callable[[int, int], object] | None:
+    if progress is None or progress is False:
+        return None
+    if callable(progress):
+        return progress
+    from rosettar._progress import bar
+
+    return bar(what)
+
+
+def _record_type(given: Any) -> tuple[str, bytes] | tuple[str, bytes, Any]:
+    """Name, descriptors and, of the protobuf package, the descriptor of a type that somebody stated."""
+    if isinstance(given, tuple) and len(given) == 2:
+        name, source = given
+        if isinstance(source, str | os.PathLike):
+            path = os.fspath(source)
+            return name, _native.compile_proto(path, [os.path.dirname(path) or "."])
+        return name, bytes(source)
+    descriptor = getattr(given, "DESCRIPTOR", given)
+    if not hasattr(descriptor, "full_name") or not hasattr(descriptor, "fields_by_name"):
+        raise TypeError(
+            "type: expected a protobuf message class or descriptor, or a pair of type name and descriptor set or path of a "
+            f".proto file; found {given!r}"
+        )
+    return descriptor.full_name, _closure(descriptor), descriptor
+
+
+def _message_descriptor(message: Any) -> Any:
+    descriptor = getattr(message, "DESCRIPTOR", None)
+    if descriptor is None or not hasattr(message, "SerializeToString"):
+        raise TypeError(
+            f"expected a protobuf message or a dictionary, found {type(message).__name__}; append_raw takes serialized records"
+        )
+    return descriptor
+
+
+def _closure(descriptor: Any) -> bytes:
+    """The file of a descriptor and all that it imports, as a serialized ``FileDescriptorSet`` with each file verbatim."""
+    files: dict[str, bytes] = {}
+
+    def visit(file: Any) -> None:
+        if file.name not in files:
+            # Stands in for itself while its imports are visited; a file goes after what it imports.
+            for imported in file.dependencies:
+                visit(imported)
+            files[file.name] = file.serialized_pb
+
+    visit(descriptor.file)
+    return b"".join(b"\x0a" + _varint(len(file)) + file for file in files.values())
+
+
+def _varint(number: int) -> bytes:
+    out = bytearray()
+    while number > 0x7F:
+        out.append(number & 0x7F | 0x80)
+        number >>= 7
+    out.append(number)
+    return bytes(out)
+
+
+def _json(value: Any) -> Any:
+    """A value of a record in the form that protobuf's JSON has."""
+    if isinstance(value, Mapping):
+        return {_key(key): _json(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_json(item) for item in value]
+    if isinstance(value, bytes | bytearray | memoryview):
+        return base64.b64encode(value).decode()
+    if isinstance(value, datetime.datetime):
+        seconds, nanoseconds = _time(value) or (0, 0)
+        moment = _EPOCH + datetime.timedelta(seconds=seconds)
+        return f"{moment:%Y-%m-%dT%H:%M:%S}".rjust(19, "0") + f".{nanoseconds:09}Z"
+    if isinstance(value, datetime.timedelta):
+        nanoseconds = (value // datetime.timedelta(microseconds=1)) * 1000 + int(getattr(value, "nanosecond", 0))
+        whole, rest = divmod(abs(nanoseconds), 1_000_000_000)
+        return f"{'-' if nanoseconds < 0 else ''}{whole}.{rest:09}s"
+    if isinstance(value, float) and not math.isfinite(value):
+        return "NaN" if math.isnan(value) else ("Infinity" if value > 0 else "-Infinity")
+    if hasattr(value, "item") and not isinstance(value, str | int | float):
+        return _json(value.item())  # a scalar of numpy
+    return value
+
+
+def _key(key: Any) -> str:
+    return str(key).lower() if isinstance(key, bool) else str(key)
