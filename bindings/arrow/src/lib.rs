@@ -1,1 +1,19 @@
 //! Records of Rosettar archives as Apache Arrow, and Arrow tables as records.
+//!
+//! [`read()`] decodes the records of a stream from the protobuf wire format straight into Arrow record batches: no message is
+//! made in between, columns that nobody asked for are not decoded, and several threads work at once. What becomes what is in
+//! `spec/ARROW.md`.
+#![forbid(unsafe_code)]
+
+mod columns;
+mod decode;
+mod decoder;
+mod fault;
+mod finish;
+mod options;
+mod plan;
+mod reader;
+mod wire;
+
+pub use options::{ArrowOptions, Cut, Enums, OnError};
+pub use reader::{ArrowReader, Report, read, schema};

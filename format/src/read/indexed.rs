@@ -146,13 +146,17 @@ impl Indexed {
 
     /// What payload frame `number` decodes to.
     pub(crate) fn decode_chunk(&self, number: usize) -> Result<Vec<u8>> {
-        let frame = self.payload_frame(number, Vec::new())?;
+        let mut chunk = Vec::new();
+        self.decode_chunk_into(number, &mut Vec::new(), &mut chunk)?;
+        Ok(chunk)
+    }
+
+    /// As [`decode_chunk`](Self::decode_chunk), into a buffer, with another for the frame: memory that is at hand costs
+    /// no page faults.
+    pub(crate) fn decode_chunk_into(&self, number: usize, frame: &mut Vec<u8>, chunk: &mut Vec<u8>) -> Result<()> {
+        *frame = self.payload_frame(number, std::mem::take(frame))?;
         let offset = self.index.frames[number].offset;
-        self.with_decoder(|decoder| {
-            let mut chunk = Vec::new();
-            decoder.decode(&frame, &mut chunk).map_err(|e| e.with_offset(offset))?;
-            Ok(chunk)
-        })
+        self.with_decoder(|decoder| decoder.decode(frame, chunk).map_err(|e| e.with_offset(offset)))
     }
 
     /// As [`decode_chunk`](Self::decode_chunk), kept for whoever asks next.

@@ -2,6 +2,7 @@
 //! arrive through a pipe (FORMAT.md, "Streamed").
 
 mod archive;
+mod batches;
 mod cache;
 mod content;
 mod cursor;
@@ -12,6 +13,7 @@ mod records;
 mod streamed;
 
 pub use archive::Archive;
+pub use batches::{Batch, BatchBuffer, Batches, MappedBatches};
 pub use content::EntryReader;
 pub(crate) use cursor::TarCursor;
 pub use entries::Entries;

@@ -7,10 +7,11 @@ use std::sync::Arc;
 
 use prost_reflect::{DynamicMessage, MessageDescriptor};
 
-use super::archive::batches_in;
+use super::batches::Batches;
 use super::indexed::Indexed;
 use crate::digest::Hasher;
 use crate::error::{Error, Result, code};
+use crate::limits::Limits;
 use crate::model::StreamInfo;
 use crate::record::{self, Splitter};
 use crate::schema;
@@ -63,6 +64,16 @@ impl Stream {
         self.len() == 0
     }
 
+    /// The limits that the archive is read with.
+    pub fn limits(&self) -> &Limits {
+        &self.archive.options.limits
+    }
+
+    /// How many threads the archive is read with.
+    pub fn threads(&self) -> usize {
+        self.archive.options.threads
+    }
+
     /// The serialized descriptor set that defines its record type, verbatim.
     ///
     /// # Errors
@@ -106,6 +117,19 @@ impl Stream {
     /// # Errors
     /// `usage.no-such-record` where the range ends past the last record or before it begins.
     pub fn records(&self, range: impl RangeBounds<u64>) -> Result<Records> {
+        Ok(Records::new(&self.archive, self.number, self.range(range)?))
+    }
+
+    /// The batches that hold the records with these numbers, to be read and decoded whole: the fast way to many records.
+    ///
+    /// # Errors
+    /// As [`records`](Self::records).
+    pub fn batches(&self, range: impl RangeBounds<u64>) -> Result<Batches> {
+        Ok(Batches::new(&self.archive, self.number, self.range(range)?))
+    }
+
+    /// The range as numbers of records that there are.
+    fn range(&self, range: impl RangeBounds<u64>) -> Result<Range<u64>> {
         let start = match range.start_bound() {
             Bound::Included(&start) => start,
             Bound::Excluded(&start) => start.saturating_add(1),
@@ -119,7 +143,7 @@ impl Stream {
         if start > end || end > self.len() {
             return Err(no_such_record(end.max(start).saturating_sub(1), self.len()));
         }
-        Ok(Records::new(&self.archive, self.number as u32, start..end))
+        Ok(start..end)
     }
 
     /// The records with these numbers, decoded by the stream's own schema.
@@ -160,15 +184,11 @@ impl Stream {
 /// As an iterator it yields each record in a vector of its own; [`next_record`](Self::next_record) lends it instead.
 pub struct Records {
     archive: Arc<Indexed>,
-    stream: u32,
+    stream: usize,
     /// The number of the next record, and the one to end before.
     next: u64,
     end: u64,
-    next_page: usize,
-    /// Records of the stream in the pages before that.
-    before: u64,
-    /// Batches of the page at hand, with the number of the first record of each.
-    batches: std::vec::IntoIter<(u64, Placed)>,
+    batches: Batches,
     batch: Option<Batch>,
     record: Vec<u8>,
     failed: bool,
@@ -188,15 +208,13 @@ struct Batch {
 }
 
 impl Records {
-    fn new(archive: &Arc<Indexed>, stream: u32, range: Range<u64>) -> Self {
+    fn new(archive: &Arc<Indexed>, stream: usize, range: Range<u64>) -> Self {
         Self {
             archive: Arc::clone(archive),
             stream,
             next: range.start,
             end: range.end,
-            next_page: 0,
-            before: 0,
-            batches: Vec::new().into_iter(),
+            batches: Batches::new(archive, stream, range),
             batch: None,
             record: Vec::new(),
             failed: false,
@@ -239,32 +257,13 @@ impl Records {
                     Step::End => self.batch = None,
                 }
             }
-            let (first, placed) = self.next_batch()?;
-            let at = placed.content_at;
-            let splitter = Splitter::new(&self.archive.options.limits);
-            self.batch = Some(Batch { placed, splitter, hasher: Hasher::new(), first, at, chunk: None });
-        }
-    }
-
-    fn next_batch(&mut self) -> Result<(u64, Placed)> {
-        loop {
-            if let Some(batch) = self.batches.next() {
-                return Ok(batch);
-            }
-            let stream = self.stream as usize;
-            let Some(page) = self.archive.index.pages.get(self.next_page) else {
+            let Some((first, placed)) = self.batches.next_placed()? else {
                 let message = format!("record {} is in no batch, though the index counts it", self.next);
                 return Err(Error::new(code::RECORD_COUNT, message));
             };
-            let (number, first) = (self.next_page, self.before);
-            self.next_page += 1;
-            // That the sum over all pages does not overflow was found when the index was read.
-            self.before += page.record_counts[stream];
-            // Pages without records of the stream, or before those that are wanted, are not read.
-            if first < self.before && self.before > self.next {
-                let wanted = self.next..self.end;
-                self.batches = batches_in(&self.archive, number, self.stream, first, &wanted)?.into_iter();
-            }
+            let at = placed.content_at;
+            let splitter = Splitter::new(&self.archive.options.limits);
+            self.batch = Some(Batch { placed, splitter, hasher: Hasher::new(), first, at, chunk: None });
         }
     }
 }
@@ -376,7 +375,7 @@ impl<M> Iterator for Messages<M> {
             Ok(Some(record)) => Some((self.decode)(record).map_err(|e| {
                 let place = format!(
                     "record {number} of stream {}",
-                    self.records.archive.facts.streams[self.records.stream as usize].name()
+                    self.records.archive.facts.streams[self.records.stream].name()
                 );
                 Error::new(e.kept_code(), format!("{place}: {}", e.message())).with_source(e)
             })),

@@ -1,0 +1,485 @@
+//! From the wire into the columns, without a message in between.
+//!
+//! Protobuf's rules of merging hold because every value is written where it belongs at once: the last scalar wins, parts of
+//! a message add up, elements are appended, and a member of a oneof clears the one before.
+
+use prost_reflect::MessageDescriptor;
+use rosettar::Limits;
+use rosettar::record::{self, JsonOptions};
+
+use crate::columns::{Data, Growth, Slot, Table};
+use crate::fault::Fault;
+use crate::plan::{EnumPlan, FieldPlan, Found, Kind, MessagePlan, Shape};
+use crate::wire::{self, Cursor};
+
+/// What decoding needs besides plan and tables.
+pub(crate) struct State {
+    pub(crate) growth: Growth,
+    /// Bytes that stand nowhere in the source; those of the plan's constants first.
+    pub(crate) arena: Vec<u8>,
+    /// Bytes of strings and the like.
+    pub(crate) text: usize,
+    /// Fields and values that the types do not have.
+    pub(crate) unknown: u64,
+    /// Values of the record at hand.
+    pub(crate) values: u64,
+    pub(crate) limits: Limits,
+    /// Whether each string is checked as it comes. Otherwise all of a column are, at the end, which is faster but does not
+    /// tell the record.
+    pub(crate) careful: bool,
+}
+
+impl State {
+    #[inline(always)]
+    fn count(&mut self) -> Result<(), Fault> {
+        self.values += 1;
+        if self.values > self.limits.record_values {
+            return Err(self.too_many());
+        }
+        Ok(())
+    }
+
+    #[cold]
+    fn too_many(&self) -> Fault {
+        Fault::limit(format!("more than {} values exceed the limit record-values", self.limits.record_values))
+    }
+
+    #[inline(always)]
+    fn slot(&mut self, (start, end): (usize, usize)) -> Slot {
+        self.text += end - start;
+        Slot::in_source(start, end)
+    }
+}
+
+/// Decodes the record at `start..end` of `source` into `row`.
+pub(crate) fn record(
+    plan: &MessagePlan,
+    table: &mut Table,
+    row: usize,
+    source: &[u8],
+    (start, end): (usize, usize),
+    state: &mut State,
+) -> Result<(), Fault> {
+    state.values = 0;
+    message(plan, table, row, &mut Cursor { bytes: &source[..end], at: start }, None, 0, state)
+}
+
+/// Decodes fields up to the end of the cursor, or of the group with this number.
+fn message(
+    plan: &MessagePlan,
+    table: &mut Table,
+    row: usize,
+    cursor: &mut Cursor<'_>,
+    group: Option<u32>,
+    depth: usize,
+    state: &mut State,
+) -> Result<(), Fault> {
+    if depth > wire::MAX_DEPTH {
+        return Err(wire::too_deep());
+    }
+    while !cursor.is_empty() {
+        let key = cursor.key()?;
+        if key & 7 == wire::END_GROUP {
+            return match group == Some(key >> 3) {
+                true => Ok(()),
+                false => Err(Fault::new("the end of a group that was not begun")),
+            };
+        }
+        state.count()?;
+        match plan.find(key >> 3) {
+            Found::Field(place) => {
+                let field = &plan.fields[place];
+                one(plan, field, table, row, key, cursor, depth, state).map_err(|fault| fault.within(&field.name))?;
+            }
+            found => {
+                state.unknown += u64::from(found == Found::Unknown);
+                cursor.skip(key, depth)?;
+            }
+        }
+    }
+    match group {
+        Some(_) => Err(Fault::truncated()),
+        None => Ok(()),
+    }
+}
+
+/// Decodes one field.
+#[allow(clippy::too_many_arguments)]
+#[inline]
+fn one(
+    plan: &MessagePlan,
+    field: &FieldPlan,
+    table: &mut Table,
+    row: usize,
+    key: u32,
+    cursor: &mut Cursor<'_>,
+    depth: usize,
+    state: &mut State,
+) -> Result<(), Fault> {
+    if key != field.key {
+        return match key {
+            key if key == field.packed_key => packed(field, table, row, cursor, state),
+            _ => Err(other_wire_type(field, key)),
+        };
+    }
+    if let Kind::Enum(values) = &field.kind
+        && values.closed
+        && field.shape != Shape::Map
+        && values.place(peek(cursor)? as i32).is_none()
+    {
+        // To who knows the values of the enum, a number that is none of them is an unknown field.
+        state.unknown += 1;
+        return cursor.skip(key, depth).map(drop);
+    }
+    match field.shape {
+        Shape::Singular => {
+            if let Some((oneof, member)) = field.oneof {
+                take_over(plan, table, row, oneof, member);
+                if field.is_displacing() {
+                    return cursor.skip(key, depth).map(drop);
+                }
+            }
+            value(&field.kind, table, field.column, row, key, cursor, depth, state)?;
+            if let Some(column) = table.columns.get_mut(field.column)
+                && let Some(valid) = &mut column.valid
+            {
+                valid[row] = true;
+            }
+            Ok(())
+        }
+        Shape::Repeated => {
+            let list = table.list(field.column);
+            list.begin(row);
+            let item = list.items.push(&mut state.growth)?;
+            value(&field.kind, &mut list.items, 0, item, key, cursor, depth, state)
+        }
+        Shape::Map => {
+            let Kind::Message(entry) = &field.kind else { unreachable!("the type of a map is its entry") };
+            let (start, end) = cursor.delimited()?;
+            let mut inner = Cursor { bytes: &cursor.bytes[..end], at: start };
+            if let Kind::Enum(values) = &entry.fields[1].kind
+                && values.closed
+                && !knows_value(values, inner, depth)?
+            {
+                state.unknown += 1;
+                return Ok(());
+            }
+            let list = table.list(field.column);
+            list.begin(row);
+            let item = list.items.push(&mut state.growth)?;
+            message(entry, &mut list.items, item, &mut inner, None, depth + 1, state)
+        }
+    }
+}
+
+/// The number that comes next, which stays.
+fn peek(cursor: &Cursor<'_>) -> Result<u64, Fault> {
+    Cursor { ..*cursor }.varint()
+}
+
+/// Whether the value of a map's entry is one that the enum has.
+fn knows_value(values: &EnumPlan, mut entry: Cursor<'_>, depth: usize) -> Result<bool, Fault> {
+    let mut number = None;
+    while !entry.is_empty() {
+        match entry.key()? {
+            key if key == 2 << 3 | wire::VARINT => number = Some(entry.varint()? as i32),
+            key => drop(entry.skip(key, depth)?),
+        }
+    }
+    Ok(number.is_none_or(|number| values.place(number).is_some()))
+}
+
+/// Makes `member` the one that is set, and clears another that was.
+fn take_over(plan: &MessagePlan, table: &mut Table, row: usize, oneof: usize, member: u32) {
+    let Data::U32(set, _) = &mut table.columns[oneof].data else { unreachable!("the state of a oneof is a number") };
+    let before = std::mem::replace(&mut set[row], member);
+    if before != member
+        && before != 0
+        && let Found::Field(place) = plan.find(before)
+    {
+        table.clear(&plan.fields[place], row);
+    }
+}
+
+/// Writes the value of a field whose key was read to `column` of `row`.
+#[allow(clippy::too_many_arguments)]
+#[inline(always)]
+fn value(
+    kind: &Kind,
+    table: &mut Table,
+    column: usize,
+    row: usize,
+    key: u32,
+    cursor: &mut Cursor<'_>,
+    depth: usize,
+    state: &mut State,
+) -> Result<(), Fault> {
+    if let Kind::Message(inner) = kind {
+        if key & 7 == wire::GROUP {
+            return message(inner, table, row, cursor, Some(key >> 3), depth + 1, state);
+        }
+        let (start, end) = cursor.delimited()?;
+        return message(
+            inner,
+            table,
+            row,
+            &mut Cursor { bytes: &cursor.bytes[..end], at: start },
+            None,
+            depth + 1,
+            state,
+        );
+    }
+    match (&mut table.columns[column].data, kind) {
+        (Data::I32(values, _), Kind::Int32 | Kind::Enum(_)) => values[row] = cursor.varint()? as i32,
+        (Data::I64(values, _), Kind::Int64) => values[row] = cursor.varint()? as i64,
+        (Data::F64(values, _), Kind::Double) => values[row] = f64::from_le_bytes(cursor.fixed64()?),
+        (Data::Slot(values, _), Kind::String) => {
+            let place = cursor.delimited()?;
+            if state.careful {
+                check_text(&cursor.bytes[place.0..place.1])?;
+            }
+            values[row] = state.slot(place);
+        }
+        (Data::Bool(values, _), Kind::Bool) => values[row] = cursor.varint()? != 0,
+        (Data::U32(values, _), Kind::Uint32) => values[row] = cursor.varint()? as u32,
+        (Data::U64(values, _), Kind::Uint64) => values[row] = cursor.varint()?,
+        (Data::F32(values, _), Kind::Float) => values[row] = f32::from_le_bytes(cursor.fixed32()?),
+        (Data::I32(values, _), Kind::Sint32) => values[row] = zigzag32(cursor.varint()?),
+        (Data::I64(values, _), Kind::Sint64) => values[row] = zigzag64(cursor.varint()?),
+        (Data::U32(values, _), Kind::Fixed32) => values[row] = u32::from_le_bytes(cursor.fixed32()?),
+        (Data::I32(values, _), Kind::Sfixed32) => values[row] = i32::from_le_bytes(cursor.fixed32()?),
+        (Data::U64(values, _), Kind::Fixed64) => values[row] = u64::from_le_bytes(cursor.fixed64()?),
+        (Data::I64(values, _), Kind::Sfixed64) => values[row] = i64::from_le_bytes(cursor.fixed64()?),
+        (Data::Slot(values, _), Kind::Bytes) => values[row] = state.slot(cursor.delimited()?),
+        (Data::Time(values), Kind::Time(per_second)) => {
+            time(&mut values[row], *per_second, key, cursor, depth, state)?;
+        }
+        (Data::Bool(values, _), Kind::Empty) => {
+            values[row] = true;
+            skip_message(key, cursor, depth, state)?;
+        }
+        (_, Kind::Wrapper(inner, inner_key)) => {
+            wrapper(inner, *inner_key, table, column, row, key, cursor, depth, state)?;
+        }
+        (Data::List(list), Kind::Paths) => {
+            list.begin(row);
+            let (start, end) = cursor.delimited()?;
+            let mut inner = Cursor { bytes: &cursor.bytes[..end], at: start };
+            while !inner.is_empty() {
+                let key = inner.key()?;
+                state.count()?;
+                if key != 1 << 3 | wire::BYTES {
+                    state.unknown += 1;
+                    inner.skip(key, depth)?;
+                    continue;
+                }
+                let item = list.items.push(&mut state.growth)?;
+                value(&Kind::String, &mut list.items, 0, item, key, &mut inner, depth, state)?;
+            }
+        }
+        (Data::Json(values), Kind::Json(descriptor)) => {
+            let raw = gather(values[row].0, key, cursor, depth, state)?;
+            values[row] = (raw, json(descriptor, raw.of(cursor.bytes, &state.arena), depth, &state.limits)?.put(state));
+        }
+        (Data::Slot(values, _), Kind::Raw) => values[row] = gather(values[row], key, cursor, depth, state)?,
+        _ => unreachable!("the plan has another column for this"),
+    }
+    Ok(())
+}
+
+/// Decodes the elements of a packed field.
+fn packed(
+    field: &FieldPlan,
+    table: &mut Table,
+    row: usize,
+    cursor: &mut Cursor<'_>,
+    state: &mut State,
+) -> Result<(), Fault> {
+    let (start, end) = cursor.delimited()?;
+    let mut inner = Cursor { bytes: &cursor.bytes[..end], at: start };
+    let list = table.list(field.column);
+    list.begin(row);
+    while !inner.is_empty() {
+        state.count()?;
+        if let Kind::Enum(values) = &field.kind
+            && values.closed
+            && values.place(peek(&inner)? as i32).is_none()
+        {
+            state.unknown += 1;
+            inner.varint()?;
+            continue;
+        }
+        let item = list.items.push(&mut state.growth)?;
+        value(&field.kind, &mut list.items, 0, item, field.key, &mut inner, 0, state)?;
+    }
+    Ok(())
+}
+
+/// Passes over a message none of whose fields is known.
+fn skip_message(key: u32, cursor: &mut Cursor<'_>, depth: usize, state: &mut State) -> Result<(), Fault> {
+    let none = MessagePlan::without_fields();
+    let (mut inner, group) = match key & 7 {
+        wire::GROUP => (*cursor, Some(key >> 3)),
+        _ => {
+            let (start, end) = cursor.delimited()?;
+            (Cursor { bytes: &cursor.bytes[..end], at: start }, None)
+        }
+    };
+    let mut table = Table::new(&Default::default());
+    message(&none, &mut table, 0, &mut inner, group, depth + 1, state)?;
+    if group.is_some() {
+        *cursor = inner;
+    }
+    Ok(())
+}
+
+/// Decodes seconds and nanoseconds over those that are there.
+fn time(
+    slot: &mut (i64, i32),
+    per_second: i64,
+    key: u32,
+    cursor: &mut Cursor<'_>,
+    depth: usize,
+    state: &mut State,
+) -> Result<(), Fault> {
+    const SECONDS: u32 = 1 << 3 | wire::VARINT;
+    const NANOS: u32 = 2 << 3 | wire::VARINT;
+    let grouped = (key & 7 == wire::GROUP).then_some((key & !7) | wire::END_GROUP);
+    let mut inner = match grouped {
+        Some(_) => *cursor,
+        None => {
+            let (start, end) = cursor.delimited()?;
+            Cursor { bytes: &cursor.bytes[..end], at: start }
+        }
+    };
+    loop {
+        if inner.is_empty() {
+            if grouped.is_some() {
+                return Err(Fault::truncated());
+            }
+            break;
+        }
+        match inner.key()? {
+            SECONDS => slot.0 = inner.varint()? as i64,
+            NANOS => slot.1 = inner.varint()? as i32,
+            key if Some(key) == grouped => {
+                *cursor = inner;
+                break;
+            }
+            key if matches!(key >> 3, 1 | 2) => {
+                return Err(Fault::new(format!("expected a varint, found {}", wire::name(key))));
+            }
+            key => {
+                state.unknown += 1;
+                inner.skip(key, depth + 1)?;
+            }
+        }
+    }
+    if to_unit(*slot, per_second).is_none() {
+        return Err(Fault::new(format!(
+            "{} seconds and {} nanoseconds are more than 64 bits hold at {per_second} to a second: choose a coarser unit",
+            slot.0, slot.1
+        )));
+    }
+    Ok(())
+}
+
+/// A time in units of which so many make a second, rounded towards the past.
+#[inline]
+pub(crate) fn to_unit((seconds, nanos): (i64, i32), per_second: i64) -> Option<i64> {
+    let nanos_per_unit = 1_000_000_000 / per_second;
+    seconds.checked_mul(per_second)?.checked_add(i64::from(nanos).div_euclid(nanos_per_unit))
+}
+
+#[allow(clippy::too_many_arguments)]
+fn wrapper(
+    kind: &Kind,
+    inner_key: u32,
+    table: &mut Table,
+    column: usize,
+    row: usize,
+    key: u32,
+    cursor: &mut Cursor<'_>,
+    depth: usize,
+    state: &mut State,
+) -> Result<(), Fault> {
+    if key & 7 == wire::GROUP {
+        return Err(Fault::new("a well-known type as a group"));
+    }
+    let (start, end) = cursor.delimited()?;
+    let mut inner = Cursor { bytes: &cursor.bytes[..end], at: start };
+    while !inner.is_empty() {
+        let key = inner.key()?;
+        state.count()?;
+        if key == inner_key {
+            value(kind, table, column, row, key, &mut inner, depth, state)?;
+        } else if key >> 3 == 1 {
+            return Err(Fault::new(format!("expected {}, found {}", wire::name(inner_key), wire::name(key))));
+        } else {
+            state.unknown += 1;
+            inner.skip(key, depth + 1)?;
+        }
+    }
+    Ok(())
+}
+
+/// The bytes of a message, after those that came before: together they are the message merged.
+fn gather(before: Slot, key: u32, cursor: &mut Cursor<'_>, depth: usize, state: &mut State) -> Result<Slot, Fault> {
+    let (start, end) = match key & 7 {
+        wire::GROUP => {
+            let start = cursor.at;
+            (start, cursor.skip(key, depth)?)
+        }
+        _ => cursor.delimited()?,
+    };
+    if before.len() == 0 {
+        return Ok(state.slot((start, end)));
+    }
+    let mut whole = before.of(cursor.bytes, &state.arena).to_vec();
+    whole.extend_from_slice(&cursor.bytes[start..end]);
+    Ok(Made(whole).put(state))
+}
+
+/// Bytes that were made, for the arena.
+struct Made(Vec<u8>);
+
+impl Made {
+    fn put(self, state: &mut State) -> Slot {
+        let slot = Slot::in_arena(state.arena.len(), self.0.len());
+        state.arena.extend_from_slice(&self.0);
+        state.text += self.0.len();
+        slot
+    }
+}
+
+fn json(descriptor: &MessageDescriptor, bytes: &[u8], depth: usize, limits: &Limits) -> Result<Made, Fault> {
+    if depth >= wire::MAX_DEPTH {
+        return Err(wire::too_deep());
+    }
+    let message = record::decode(descriptor, bytes, limits).map_err(|error| Fault::of(&error))?;
+    let text = record::to_json(&message, &JsonOptions::new()).map_err(|error| Fault::of(&error))?;
+    Ok(Made(text.into_bytes()))
+}
+
+pub(crate) fn check_text(bytes: &[u8]) -> Result<(), Fault> {
+    match std::str::from_utf8(bytes) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(Fault::new(format!("string is not UTF-8 after {} bytes", error.valid_up_to()))),
+    }
+}
+
+#[cold]
+fn other_wire_type(field: &FieldPlan, key: u32) -> Fault {
+    Fault::new(format!("expected {}, found {}", wire::name(field.key), wire::name(key)))
+}
+
+#[inline(always)]
+fn zigzag32(value: u64) -> i32 {
+    let value = value as u32;
+    (value >> 1) as i32 ^ -((value & 1) as i32)
+}
+
+#[inline(always)]
+fn zigzag64(value: u64) -> i64 {
+    (value >> 1) as i64 ^ -((value & 1) as i64)
+}

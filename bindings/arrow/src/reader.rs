@@ -1,0 +1,239 @@
+//! Records of a stream as record batches: batches of the archive are read, proven and decoded whole, on several threads.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use arrow_array::{RecordBatch, RecordBatchReader};
+use arrow_schema::{ArrowError, SchemaRef};
+use rosettar::error::{Error, Result, code};
+use rosettar::read::{Batch, BatchBuffer, MappedBatches, Records, Stream};
+
+use crate::decoder::{Decoder, Rows};
+use crate::options::ArrowOptions;
+use crate::plan::Plan;
+
+/// The largest batch of an archive that is read whole; of larger ones the records are read one by one.
+const MOST_WHOLE: u64 = 32 << 20;
+/// How many record batches, of the size that the options say, are made of one batch before somebody takes them.
+const MOST_MADE: usize = 4;
+
+/// The Arrow schema of a stream's records.
+///
+/// # Errors
+/// `usage.option` for a column that there is not; `schema.*`.
+pub fn schema(stream: &Stream, options: &ArrowOptions) -> Result<SchemaRef> {
+    Ok(Arc::clone(&Plan::new(&stream.descriptor()?, options)?.schema))
+}
+
+/// The records of a stream with these numbers as record batches, each call anew.
+///
+/// # Errors
+/// As [`schema`], and `usage.no-such-record` for numbers that no record has.
+pub fn read(stream: &Stream, rows: Range<u64>, options: &ArrowOptions) -> Result<ArrowReader> {
+    let plan = Arc::new(Plan::new(&stream.descriptor()?, options)?);
+    let report = Arc::new(Report::default());
+    let batches = stream.batches(rows)?;
+    let make = {
+        let (plan, options, stream, report) = (Arc::clone(&plan), options.clone(), stream.clone(), Arc::clone(&report));
+        move || Decoder::new(Arc::clone(&plan), options.clone(), &stream, Arc::clone(&report))
+    };
+    let decoder = make();
+    let threads = options.threads.unwrap_or(stream.threads());
+    let units = batches.map_in_order(threads, move || {
+        let (mut decoder, mut buffer) = (make(), BatchBuffer::default());
+        move |batch: Result<Batch>| unit(&batch?, &mut decoder, &mut buffer)
+    });
+    Ok(ArrowReader {
+        schema: Arc::clone(&plan.schema),
+        stream: stream.clone(),
+        batch_rows: options.batch_rows,
+        report,
+        units,
+        decoder,
+        made: VecDeque::new(),
+        rest: None,
+        failed: false,
+    })
+}
+
+/// What reading has come upon besides rows.
+#[derive(Debug, Default)]
+pub struct Report {
+    pub(crate) unknown_fields: AtomicU64,
+    pub(crate) bad_records: AtomicU64,
+}
+
+impl Report {
+    /// How many fields, at any depth, the schema does not have, and values its closed enums do not have, in what was
+    /// decoded so far; those inside of fields that nobody asked for are not seen.
+    pub fn unknown_fields(&self) -> u64 {
+        self.unknown_fields.load(Ordering::Relaxed)
+    }
+
+    /// How many records did not decode and have become rows of nulls so far.
+    pub fn bad_records(&self) -> u64 {
+        self.bad_records.load(Ordering::Relaxed)
+    }
+}
+
+/// What became of one batch of the archive.
+struct Unit {
+    made: Vec<RecordBatch>,
+    /// Records that are still to be decoded, one by one.
+    rest: Option<Range<u64>>,
+    /// Why no more came of it.
+    failed: Option<Error>,
+}
+
+/// Record batches of a stream, in order; made by [`read`]. After an error it ends.
+pub struct ArrowReader {
+    schema: SchemaRef,
+    stream: Stream,
+    batch_rows: usize,
+    report: Arc<Report>,
+    units: MappedBatches<Result<Unit>>,
+    /// For what is decoded one by one.
+    decoder: Decoder,
+    made: VecDeque<RecordBatch>,
+    rest: Option<Rest>,
+    failed: bool,
+}
+
+/// Records that are decoded one by one.
+struct Rest {
+    records: Records,
+    /// Why nothing follows after them.
+    error: Option<Error>,
+    /// Records one after the other, with the places of each; the number of the first, and how many are decoded.
+    source: Vec<u8>,
+    places: Vec<(usize, usize)>,
+    first: u64,
+    done: usize,
+}
+
+impl ArrowReader {
+    /// What reading came upon, counted as it goes on.
+    pub fn report(&self) -> Arc<Report> {
+        Arc::clone(&self.report)
+    }
+
+    fn next_batch(&mut self) -> Result<Option<RecordBatch>> {
+        loop {
+            if let Some(made) = self.made.pop_front() {
+                if made.num_rows() > self.batch_rows {
+                    self.made.push_front(made.slice(self.batch_rows, made.num_rows() - self.batch_rows));
+                    return Ok(Some(made.slice(0, self.batch_rows)));
+                }
+                return Ok(Some(made));
+            }
+            if let Some(rest) = &mut self.rest {
+                match rest.next_batch(&mut self.decoder)? {
+                    Some(batch) => self.made.push_back(batch),
+                    None => match self.rest.take().and_then(|rest| rest.error) {
+                        Some(error) => return Err(error),
+                        None => continue,
+                    },
+                }
+                continue;
+            }
+            let Some(unit) = self.units.next() else { return Ok(None) };
+            let unit = unit?;
+            self.made.extend(unit.made);
+            let range = unit.rest.unwrap_or_default();
+            if !range.is_empty() || unit.failed.is_some() {
+                let records = self.stream.records(range.clone())?;
+                let (first, error) = (range.start, unit.failed);
+                self.rest = Some(Rest { records, error, source: Vec::new(), places: Vec::new(), first, done: 0 });
+            }
+        }
+    }
+}
+
+/// Reads and decodes one batch of the archive.
+fn unit(batch: &Batch, decoder: &mut Decoder, buffer: &mut BatchBuffer) -> Result<Unit> {
+    let rows = batch.rows();
+    if batch.size() > MOST_WHOLE {
+        return Ok(Unit { made: Vec::new(), rest: Some(rows), failed: None });
+    }
+    let located = |error: Error| error.with_entry(batch.path());
+    let content = batch.read(buffer)?;
+    let skipped = (rows.start - batch.first()) as usize;
+    let mut places = Vec::new();
+    let base = content.as_ptr() as usize;
+    for record in rosettar::record::records(content, decoder.limits()) {
+        let record = record.map_err(located)?;
+        let start = record.as_ptr() as usize - base;
+        places.push((start, start + record.len()));
+    }
+    if places.len() as u64 != batch.records() {
+        let message = format!("a batch of {} records: expected {}, as its entry says", places.len(), batch.records());
+        return Err(located(Error::new(code::RECORD_COUNT, message)));
+    }
+    let places = &places[skipped..][..(rows.end - rows.start) as usize];
+    let (mut made, mut done) = (Vec::new(), 0);
+    while done < places.len() && made.len() < MOST_MADE {
+        match decoder.decode(content, &places[done..], rows.start + done as u64) {
+            Ok(Rows { batch, rows }) => {
+                made.push(batch);
+                done += rows;
+            }
+            // What was made before is delivered first.
+            Err(error) => return Ok(Unit { made, rest: None, failed: Some(error) }),
+        }
+    }
+    let rest = (done < places.len()).then(|| rows.start + done as u64..rows.end);
+    Ok(Unit { made, rest, failed: None })
+}
+
+impl Rest {
+    /// Decodes as many of the records as make a batch; gathers more of them where none is left.
+    fn next_batch(&mut self, decoder: &mut Decoder) -> Result<Option<RecordBatch>> {
+        if self.done == self.places.len() {
+            (self.first, self.done) = (self.first + self.done as u64, 0);
+            self.source.clear();
+            self.places.clear();
+            while self.source.len() < decoder.batch_bytes() {
+                let Some(record) = self.records.next_record()? else { break };
+                self.places.push((self.source.len(), self.source.len() + record.len()));
+                self.source.extend_from_slice(record);
+            }
+            if self.places.is_empty() {
+                return Ok(None);
+            }
+        }
+        let made = decoder.decode(&self.source, &self.places[self.done..], self.first + self.done as u64)?;
+        self.done += made.rows;
+        Ok(Some(made.batch))
+    }
+}
+
+impl Iterator for ArrowReader {
+    type Item = Result<RecordBatch, ArrowError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.failed {
+            return None;
+        }
+        self.next_batch().map_err(external).inspect_err(|_| self.failed = true).transpose()
+    }
+}
+
+impl RecordBatchReader for ArrowReader {
+    fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.schema)
+    }
+}
+
+impl fmt::Debug for ArrowReader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ArrowReader").field("schema", &self.schema).finish_non_exhaustive()
+    }
+}
+
+/// An error as Arrow passes it on; it can be had back by downcasting its source.
+fn external(error: Error) -> ArrowError {
+    ArrowError::ExternalError(Box::new(error))
+}
