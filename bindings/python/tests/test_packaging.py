@@ -69,10 +69,7 @@ def test_the_stated_minimum_agrees():
 def test_the_command_is_the_command(command, archive):
     ran = subprocess.run([*command, "list", archive], capture_output=True, text=True, check=True)
     assert "file-1999" in ran.stdout
-    assert (
-        subprocess.run([*command, "--version"], capture_output=True, text=True).stdout.strip()
-        == f"rosettar {rosettar.__version__}"
-    )
+    assert subprocess.run([*command, "--version"], capture_output=True, text=True).stdout.strip() == f"rosettar {rosettar.__version__}"
     assert subprocess.run([*command, "info", "/no/such/file"], capture_output=True).returncode == 1
     wrong = subprocess.run([*command, "liszt"], capture_output=True, text=True)
     assert wrong.returncode == 1 and "Usage: rosettar" in wrong.stderr
@@ -98,9 +95,7 @@ def test_ctrl_c_ends_the_command_and_leaves_nothing(command, tmp_path):
     out = tmp_path / "out"
     out.mkdir()
     reading, writing = os.pipe()
-    process = subprocess.Popen(
-        [*command, "extract", "-", "-C", out / "x"], stdin=reading, stderr=subprocess.PIPE, text=True
-    )
+    process = subprocess.Popen([*command, "extract", "-", "-C", out / "x"], stdin=reading, stderr=subprocess.PIPE, text=True)
     try:
         with pytest.raises(subprocess.TimeoutExpired):
             process.wait(1.5)

@@ -155,9 +155,7 @@ def test_types_by_class_descriptor_set_and_proto_file(tmp_path):
                 "next": [{"name": "y"}],
             }
         )
-        w.stream("descriptor", timestamp_pb2.Timestamp.DESCRIPTOR).append_raw(
-            timestamp_pb2.Timestamp(seconds=7).SerializeToString()
-        )
+        w.stream("descriptor", timestamp_pb2.Timestamp.DESCRIPTOR).append_raw(timestamp_pb2.Timestamp(seconds=7).SerializeToString())
 
     archive = written(write)
     from google.protobuf import descriptor_pool, message_factory
@@ -168,9 +166,7 @@ def test_types_by_class_descriptor_set_and_proto_file(tmp_path):
         if name in tar_of(archive) and b"trip.proto" in content(archive, name):
             for file in descriptor_pb2.FileDescriptorSet.FromString(content(archive, name)).file:
                 pool.Add(file)
-    trip = message_factory.GetMessageClass(pool.FindMessageTypeByName("t.Trip")).FromString(
-        records(archive, "trips")[0]
-    )
+    trip = message_factory.GetMessageClass(pool.FindMessageTypeByName("t.Trip")).FromString(records(archive, "trips")[0])
     assert (trip.name, trip.raw, trip.kind, trip.far) == ("x", b"\0\xff", 1, float("inf"))
     assert (trip.at.seconds, trip.at.nanos) == (int(at.timestamp()), 250_000_000)
     assert (trip.took.seconds, trip.took.nanos) == (-1, -500_000_000)
