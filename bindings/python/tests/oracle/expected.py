@@ -286,7 +286,10 @@ def _json(expected, actual, where):
     def number(text):
         return floating(float(text))
 
-    found = json.loads(actual, parse_int=number, parse_float=number)
+    try:
+        found = json.loads(actual, parse_int=number, parse_float=number)
+    except ValueError as error:
+        return f"{where}: {error}: {actual!r}, expected JSON of {expected.value!r}"
     return None if found == expected.value else f"{where}: expected JSON of {expected.value!r}, found {actual}"
 
 
@@ -300,7 +303,10 @@ def _cut(expected, actual, where):
     known = json_format.Parse(
         json_format.MessageToJson(known, descriptor_pool=expected.pool), type(known)(), descriptor_pool=expected.pool
     )
-    found = json_format.Parse(actual, type(known)(), descriptor_pool=expected.pool)
+    try:
+        found = json_format.Parse(actual, type(known)(), descriptor_pool=expected.pool)
+    except json_format.ParseError as error:
+        return f"{where}: {error}: {actual}"
     if found.SerializePartialToString(deterministic=True) == known.SerializePartialToString(deterministic=True):
         return None
     return f"{where}: expected a message that is\n{known}found {actual}"
