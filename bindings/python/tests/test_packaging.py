@@ -47,7 +47,11 @@ def test_metadata():
 def test_the_wheel_is_abi3_and_holds_what_it_should():
     files = importlib.metadata.files("rosettar")
     names = {str(file) for file in files}
-    assert {"rosettar/py.typed", "rosettar/_native.pyi", "rosettar/__init__.py"} <= names
+    assert {
+        "rosettar/py.typed",
+        "rosettar/_native.pyi",
+        "rosettar/__init__.py",
+    } <= names
     assert any(re.search(r"rosettar/_native\.(abi3\.so|pyd)$", name) for name in names)
     assert any(name.endswith("licenses/LICENSE") for name in names)
     assert not any("tests/" in name for name in names)
@@ -56,7 +60,8 @@ def test_the_wheel_is_abi3_and_holds_what_it_should():
 
 
 def test_no_dependency_is_needed():
-    code = "import sys, rosettar; print([m for m in ('pyarrow', 'google.protobuf', 'fsspec', 'polars') if m in sys.modules])"
+    others = ("pyarrow", "google.protobuf", "fsspec", "polars")
+    code = f"import sys, rosettar; print([name for name in {others} if name in sys.modules])"
     assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "[]"
 
 
@@ -69,7 +74,10 @@ def test_the_stated_minimum_agrees():
 def test_the_command_is_the_command(command, archive):
     ran = subprocess.run([*command, "list", archive], capture_output=True, text=True, check=True)
     assert "file-1999" in ran.stdout
-    assert subprocess.run([*command, "--version"], capture_output=True, text=True).stdout.strip() == f"rosettar {rosettar.__version__}"
+    assert (
+        subprocess.run([*command, "--version"], capture_output=True, text=True).stdout.strip()
+        == f"rosettar {rosettar.__version__}"
+    )
     assert subprocess.run([*command, "info", "/no/such/file"], capture_output=True).returncode == 1
     wrong = subprocess.run([*command, "liszt"], capture_output=True, text=True)
     assert wrong.returncode == 1 and "Usage: rosettar" in wrong.stderr
@@ -95,7 +103,12 @@ def test_ctrl_c_ends_the_command_and_leaves_nothing(command, tmp_path):
     out = tmp_path / "out"
     out.mkdir()
     reading, writing = os.pipe()
-    process = subprocess.Popen([*command, "extract", "-", "-C", out / "x"], stdin=reading, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [*command, "extract", "-", "-C", out / "x"],
+        stdin=reading,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
     try:
         with pytest.raises(subprocess.TimeoutExpired):
             process.wait(1.5)

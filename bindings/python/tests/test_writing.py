@@ -9,6 +9,9 @@ import tarfile
 import threading
 from pathlib import Path
 
+import pandas as pd
+import polars as pl
+import pyarrow as pa
 import pytest
 import rosettar
 from google.protobuf import api_pb2, descriptor_pb2, timestamp_pb2, type_pb2
@@ -111,7 +114,11 @@ def test_a_refused_call_leaves_the_writer_as_it_was():
 
 def test_streams_learn_their_type_and_bring_its_closure():
     messages = [
-        api_pb2.Method(name=f"m{n}", syntax=type_pb2.SYNTAX_PROTO3, options=[type_pb2.Option(name="o")])
+        api_pb2.Method(
+            name=f"m{n}",
+            syntax=type_pb2.SYNTAX_PROTO3,
+            options=[type_pb2.Option(name="o")],
+        )
         for n in range(1200)
     ]
 
@@ -128,14 +135,18 @@ def test_streams_learn_their_type_and_bring_its_closure():
     closure = descriptor_pb2.FileDescriptorSet.FromString(content(archive, ".rosettar/schemas/00000001.binpb"))
     names = [file.name for file in closure.file]
     assert "google/protobuf/type.proto" in names and "google/protobuf/any.proto" in names
-    for module, name in ((api_pb2, "google/protobuf/api.proto"), (type_pb2, "google/protobuf/type.proto")):
+    for module, name in (
+        (api_pb2, "google/protobuf/api.proto"),
+        (type_pb2, "google/protobuf/type.proto"),
+    ):
         assert module.DESCRIPTOR.serialized_pb in content(archive, ".rosettar/schemas/00000001.binpb"), name
 
 
 def test_types_by_class_descriptor_set_and_proto_file(tmp_path):
     proto = tmp_path / "trip.proto"
     proto.write_text(
-        'syntax = "proto3"; package t; import "google/protobuf/timestamp.proto"; import "google/protobuf/duration.proto";'
+        'syntax = "proto3"; package t; import "google/protobuf/timestamp.proto";'
+        'import "google/protobuf/duration.proto";'
         "enum Kind { NONE = 0; BIG = 1; }"
         "message Trip { string name = 1; bytes raw = 2; Kind kind = 3; google.protobuf.Timestamp at = 4;"
         " google.protobuf.Duration took = 5; double far = 6; map<bool, int64> seen = 7; repeated Trip next = 8; }"
@@ -155,7 +166,9 @@ def test_types_by_class_descriptor_set_and_proto_file(tmp_path):
                 "next": [{"name": "y"}],
             }
         )
-        w.stream("descriptor", timestamp_pb2.Timestamp.DESCRIPTOR).append_raw(timestamp_pb2.Timestamp(seconds=7).SerializeToString())
+        w.stream("descriptor", timestamp_pb2.Timestamp.DESCRIPTOR).append_raw(
+            timestamp_pb2.Timestamp(seconds=7).SerializeToString()
+        )
 
     archive = written(write)
     from google.protobuf import descriptor_pool, message_factory
@@ -166,8 +179,15 @@ def test_types_by_class_descriptor_set_and_proto_file(tmp_path):
         if name in tar_of(archive) and b"trip.proto" in content(archive, name):
             for file in descriptor_pb2.FileDescriptorSet.FromString(content(archive, name)).file:
                 pool.Add(file)
-    trip = message_factory.GetMessageClass(pool.FindMessageTypeByName("t.Trip")).FromString(records(archive, "trips")[0])
-    assert (trip.name, trip.raw, trip.kind, trip.far) == ("x", b"\0\xff", 1, float("inf"))
+    trip = message_factory.GetMessageClass(pool.FindMessageTypeByName("t.Trip")).FromString(
+        records(archive, "trips")[0]
+    )
+    assert (trip.name, trip.raw, trip.kind, trip.far) == (
+        "x",
+        b"\0\xff",
+        1,
+        float("inf"),
+    )
     assert (trip.at.seconds, trip.at.nanos) == (int(at.timestamp()), 250_000_000)
     assert (trip.took.seconds, trip.took.nanos) == (-1, -500_000_000)
     assert dict(trip.seen) == {True: 5} and trip.next[0].name == "y"
@@ -177,7 +197,10 @@ def test_types_by_class_descriptor_set_and_proto_file(tmp_path):
 def test_what_does_not_fit_a_stream_is_refused():
     def write(w):
         s = w.stream("s", timestamp_pb2.Timestamp)
-        with pytest.raises(rosettar.UsageError, match=r"google.protobuf.Method.*expected google.protobuf.Timestamp"):
+        with pytest.raises(
+            rosettar.UsageError,
+            match=r"google.protobuf.Method.*expected google.protobuf.Timestamp",
+        ):
             s.append(api_pb2.Method())
         with pytest.raises(rosettar.SchemaError) as caught:
             s.append_raw(b"\x08")
@@ -212,7 +235,10 @@ def test_trees(tmp_path):
     with rosettar.create(out) as w:
         w.add_tree(tree / "src", prefix="lib/python")
     assert content(out.getvalue(), "lib/python/a.py") == b"a"
-    with pytest.raises(rosettar.UsageError, match="expected one of"), rosettar.create(io.BytesIO()) as w:
+    with (
+        pytest.raises(rosettar.UsageError, match="expected one of"),
+        rosettar.create(io.BytesIO()) as w,
+    ):
         w.add_tree(tree, links="maybe")
 
 
@@ -237,14 +263,21 @@ def test_an_error_of_the_file_object_comes_back():
         def write(self, data):
             raise ValueError("disk is on fire")
 
-    with pytest.raises(rosettar.IoError, match="on fire") as caught, rosettar.create(Full()) as w:
+    with (
+        pytest.raises(rosettar.IoError, match="on fire") as caught,
+        rosettar.create(Full()) as w,
+    ):
         w.add_bytes("x", b"1")
     assert isinstance(caught.value, OSError)
 
 
 def test_annotations_and_flush(tmp_path):
     path = tmp_path / "a.rtar"
-    with rosettar.create(path, flush_every=1 << 20, created=datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)) as w:
+    with rosettar.create(
+        path,
+        flush_every=1 << 20,
+        created=datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC),
+    ) as w:
         w.annotate(timestamp_pb2.Timestamp(seconds=5))
         w.add_bytes("x", b"1")
         w.flush()
@@ -257,7 +290,11 @@ def test_progress_and_its_exceptions(tmp_path):
     for number in range(4):
         (tmp_path / "t" / f"{number}").write_bytes(os.urandom(8 << 20))
     seen = []
-    rosettar.pack(tmp_path / "t", tmp_path / "a.rtar", progress=lambda done, total: seen.append((done, total)))
+    rosettar.pack(
+        tmp_path / "t",
+        tmp_path / "a.rtar",
+        progress=lambda done, total: seen.append((done, total)),
+    )
     assert seen and max(total for _, total in seen) == 32 << 20
 
     def stop(done, total):
@@ -288,8 +325,28 @@ def test_threads_share_a_writer():
     assert sum(name.endswith("/7") for name in tar_of(archive)) == 8
 
 
+def test_tables_of_several_libraries():
+    table = pa.table({"day": pa.array([1, 2, 3], pa.int16()), "text": ["x", None, "z"]})
+
+    def write(w):
+        w.write_table("arrow", table)
+        w.write_table("arrow", table)
+        w.write_table("polars", pl.DataFrame(table))
+        w.write_table("pandas", pd.DataFrame({"a": [1.5, 2.5]}))
+        with pytest.raises(rosettar.Error, match="arrow"):
+            w.write_table("arrow", pa.table({"other": [1]}))
+        with pytest.raises(TypeError, match="__arrow_c_stream__"):
+            w.write_table("x", [1, 2])
+
+    archive = written(write)
+    assert [len(records(archive, name)) for name in ("arrow", "polars", "pandas")] == [6, 3, 2]
+
+
 def test_limits_are_named():
-    with pytest.raises(rosettar.LimitError, match="entries"), rosettar.create(io.BytesIO(), limits={"entries": 3}) as w:
+    with (
+        pytest.raises(rosettar.LimitError, match="entries"),
+        rosettar.create(io.BytesIO(), limits={"entries": 3}) as w,
+    ):
         for n in range(5):
             w.add_bytes(str(n), b"")
     with pytest.raises(rosettar.UsageError, match="no limit is called"):

@@ -7,8 +7,8 @@ rows are compared as well.
 
 Accepted differences, each a rule of `accepted`:
 
-* `wire type`: a known field in a wire type that is not its own. `protobuf` takes it for an unknown field, which hides that
-  a record was written by another schema; we refuse it, as all of Rosettar does.
+* `wire type`: a known field in a wire type that is not its own. `protobuf` takes it for an unknown field, which hides
+  that a record was written by another schema; we refuse it, as all of Rosettar does.
 * `long tag`: a tag or a length of more than five bytes, though its value is small. We take up to ten bytes, as for any
   varint.
 * `required`: a message without a required field. `protobuf` parses it and says so only when asked (`IsInitialized`).

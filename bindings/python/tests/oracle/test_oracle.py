@@ -7,6 +7,8 @@ difference that was found once is found again.
 
 Accepted differences: none in the values of these pairs. What the comparison leaves out on purpose:
 
+* An unknown field inside of a map entry. The parser under the `protobuf` package moves such an entry to the unknown
+  fields; we keep it, as protobuf in C++ and Java does. `test_unknown_field_in_a_map_entry` has it.
 * The order of map entries, which neither side promises.
 * The bits of a NaN: both sides have a NaN.
 * What has no JSON (a NaN inside of google.protobuf.Value) or no int64 of nanoseconds (years before 1677 or after 2262)
@@ -20,10 +22,11 @@ import time
 import pyarrow as pa
 import pytest
 import rosettar
+from google.protobuf import descriptor_pb2
 
 from . import expected
 from .archive import archive
-from .descriptors import random_case
+from .descriptors import Case, random_case
 from .wire import Encoder
 
 MESSAGES = 4  # of each descriptor
@@ -86,3 +89,17 @@ def test_random_pairs(capsys):
         )
     if differences:
         pytest.fail(f"{len(differences)} differences, the first of them:\n" + "\n".join(differences[:20]))
+
+
+def test_unknown_field_in_a_map_entry():
+    file = descriptor_pb2.FileDescriptorProto(name="map.proto", package="map", syntax="proto3")
+    message = file.message_type.add(name="M0")
+    entry = message.nested_type.add(name="FEntry")
+    entry.options.map_entry = True
+    entry.field.add(name="key", number=1, label=1, type=5)
+    entry.field.add(name="value", number=2, label=1, type=5)
+    message.field.add(name="f", number=1, label=3, type=11, type_name=".map.M0.FEntry")
+    case = Case([file], "map.M0")
+    record = bytes.fromhex("0a06 0805 1007 1801")
+    with rosettar.open(archive([("s", case.descriptor_set(), case.type_name, [record])])) as opened:
+        assert expected.rows(pa.table(opened.streams["s"])) == [{"f": [(5, 7)]}]

@@ -159,8 +159,6 @@ class Encoder:
                     parts = []
                 elif chance < 0.3:
                     parts.append(self.occurrence(rng.choice([key, value]), depth))
-                if rng.random() < 0.15:
-                    parts.append(self.unknown({1, 2}))
                 rng.shuffle(parts)
             out.append(self.tag(field.number, BYTES) + self.delimited(b"".join(parts)))
         return out
