@@ -17,6 +17,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import data
+import rosettar
 
 HERE = Path(__file__).resolve().parent
 FORMS = (".rtar", ".parquet", ".mcap", ".binpb")
@@ -106,7 +107,9 @@ def main():
     parser.add_argument("--json", type=Path, default=data.ROOT / "build/bench.json", help="where the JSON goes")
     options = parser.parse_args()
     datasets = options.dataset or ["flights", "orders"]
-    command = shutil.which("rosettar", path=os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]))
+    # Beside the package, where it was installed with --target; else where the interpreter has it.
+    places = [Path(rosettar.__file__).parent.parent / "bin", Path(sys.executable).parent]
+    command = shutil.which("rosettar", path=os.pathsep.join(map(str, places)))
     if command is None:
         raise SystemExit("bench: no command rosettar; install the package first: pip install .")
 
