@@ -5,12 +5,13 @@ Every record is made from a sound one of a random descriptor by one fault. Each 
 stream of its own, so that an error can be held to naming the stream and the record. Where both sides take a record, the
 rows are compared as well.
 
-Accepted differences, each a rule of `accepted`:
+Accepted differences, each counted:
 
 * `wire type`: a known field in a wire type that is not its own. `protobuf` takes it for an unknown field, which hides
   that a record was written by another schema; we refuse it, as all of Rosettar does.
 * `long tag`: a tag or a length of more than five bytes, though its value is small. We take up to ten bytes, as for any
   varint.
+* `long varint`: a varint whose tenth byte has bits beyond the 64th. `protobuf` drops these bits; we refuse it.
 * `required`: a message without a required field. `protobuf` parses it and says so only when asked (`IsInitialized`).
 * `utf8`: proto2 text that is not UTF-8. `protobuf` hands out bytes for it, which a column of text cannot hold.
 """
@@ -156,10 +157,12 @@ def accepted(case, parsed):
     return None
 
 
-def wire_type(text):
-    """Whether an error says that a known field has another wire type."""
+def refused_alone(text):
+    """The rule by which an error says something that we refuse and protobuf does not."""
     kinds = "(a varint|four bytes|eight bytes|length-delimited|a group)"
-    return re.search(f"field .*: expected {kinds}, found {kinds}", text) is not None
+    if re.search(f"field .*: expected {kinds}, found {kinds}", text):
+        return "wire type"
+    return "long varint" if "a varint of more than 64 bits" in text else None
 
 
 def long_tag(record):
@@ -215,7 +218,7 @@ def verdicts(streams):
                     continue
                 differences.append(f"{name}: protobuf refuses it, we do not: {records[1].hex()}")
             elif parsed is not None and rows is None:
-                rule = "wire type" if wire_type(text) else accepted(case, parsed)
+                rule = refused_alone(text) or accepted(case, parsed)
                 if rule is None:
                     differences.append(f"{name}: protobuf takes it, we do not: {text}: {records[1].hex()}")
             elif parsed is not None and accepted(case, parsed) != "utf8":

@@ -7,8 +7,8 @@ difference that was found once is found again.
 
 Accepted differences, counted and printed:
 
-* A message that was cut to JSON may hold a number of a closed enum (proto2) that has no name: there it stands as a number,
-  where protobuf moves it to the unknown fields. In columns, protobuf's rule holds.
+* A message that was cut to JSON may hold a number of a closed enum (proto2) that has no name: there it stands as a
+  number, where protobuf moves it to the unknown fields. In columns, protobuf's rule holds.
 * The same JSON leaves out -0.0 in a proto3 field without presence, as it does with 0.0.
 
 What is not among these messages:
