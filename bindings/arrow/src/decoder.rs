@@ -105,7 +105,16 @@ impl Decoder {
             columns = without(&columns, rows, &bad)?;
         }
         let options = RecordBatchOptions::new().with_row_count(Some(rows));
-        let batch = RecordBatch::try_new_with_options(Arc::clone(&self.plan.schema), columns, &options)?;
+        let batch = match &self.plan.restore {
+            None => RecordBatch::try_new_with_options(Arc::clone(&self.plan.schema), columns, &options)?,
+            Some(restore) => {
+                let plain = RecordBatch::try_new_with_options(Arc::clone(&self.plan.plain), columns, &options)?;
+                restore.apply(&plain).map_err(|error| {
+                    let place = format!("records from {first} on of stream {}", self.stream);
+                    Failure::Record(error.about(place))
+                })?
+            }
+        };
         self.report.unknown_fields.fetch_add(state.unknown, Ordering::Relaxed);
         self.report.bad_records.fetch_add(bad.len() as u64, Ordering::Relaxed);
         Ok(Rows { batch, rows })

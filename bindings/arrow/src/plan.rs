@@ -15,7 +15,8 @@ use arrow_schema::{FieldRef, Schema, SchemaRef};
 use prost_reflect::{EnumDescriptor, MessageDescriptor, Syntax};
 use rosettar::error::{Error, code};
 
-use crate::options::ArrowOptions;
+use crate::options::{ArrowOptions, OnError};
+use crate::restore::{self, Restore};
 pub(crate) use lookup::Found;
 use lookup::Lookup;
 use select::Selected;
@@ -30,9 +31,14 @@ const MAX_ARROW_DEPTH: usize = 48;
 pub(crate) struct Plan {
     pub(crate) root: MessagePlan,
     pub(crate) table: TablePlan,
+    /// The schema that the mapping gives.
+    pub(crate) plain: SchemaRef,
+    /// The schema of the batches that come out.
     pub(crate) schema: SchemaRef,
     /// Bytes that default values point to.
     pub(crate) constants: Vec<u8>,
+    /// What makes the columns again what they were in the table that the records come from.
+    pub(crate) restore: Option<Restore>,
 }
 
 /// A message whose fields are columns of one table.
@@ -190,7 +196,8 @@ impl Plan {
     /// `usage.option` for a column that there is not, `schema.too-large` for a type that unfolds to more columns than
     /// there may be.
     pub(crate) fn new(descriptor: &MessageDescriptor, options: &ArrowOptions) -> Result<Self, Error> {
-        let selected = Selected::parse(&options.columns)?;
+        let names = if options.restore { restore::names(descriptor) } else { HashMap::new() };
+        let selected = Selected::parse(&options.columns, &names)?;
         let mut recursion = options.recursion;
         loop {
             match Self::build(descriptor, options, &selected, recursion) {
@@ -207,7 +214,8 @@ impl Plan {
         selected: &Selected,
         recursion: usize,
     ) -> Result<Self, Error> {
-        let mut planner = fields::Planner::new(options, recursion);
+        let units = if options.restore { restore::time_units(descriptor) } else { HashMap::new() };
+        let mut planner = fields::Planner::new(options, recursion, units);
         let mut table = TablePlan::default();
         let root = planner.message(descriptor, selected, &mut table)?;
         let arrow: Vec<FieldRef> = root.arrow_fields().cloned().collect();
@@ -215,7 +223,13 @@ impl Plan {
         if planner.cuts > 0 {
             metadata.insert("rosettar.recursion".to_owned(), recursion.to_string());
         }
-        let schema = Arc::new(Schema::new_with_metadata(arrow, metadata));
-        Ok(Self { root, table, schema, constants: planner.constants })
+        let plain = Arc::new(Schema::new_with_metadata(arrow, metadata));
+        let mut schema = Arc::clone(&plain);
+        let any_null = options.errors == OnError::Null;
+        let restore = options.restore.then(|| Restore::of(descriptor, &plain, any_null)).flatten();
+        if let Some(restore) = &restore {
+            schema = Arc::clone(restore.schema());
+        }
+        Ok(Self { root, table, plain, schema, constants: planner.constants, restore })
     }
 }

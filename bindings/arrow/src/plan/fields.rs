@@ -28,6 +28,10 @@ pub(super) struct Planner<'o> {
     depth: usize,
     enums: HashMap<String, Arc<EnumPlan>>,
     pub(super) constants: Vec<u8>,
+    /// Units of times, by the full names of fields, where they are not the options'.
+    units: HashMap<String, TimeUnit>,
+    /// The unit of the field at hand.
+    unit: TimeUnit,
     /// How many columns hold messages that were cut off.
     pub(super) cuts: usize,
 }
@@ -36,6 +40,7 @@ pub(super) struct Planner<'o> {
 struct Source {
     number: u32,
     name: String,
+    full_name: String,
     kind: Type,
     list: bool,
     map: bool,
@@ -55,7 +60,7 @@ enum Presence {
 }
 
 impl<'o> Planner<'o> {
-    pub(super) fn new(options: &'o ArrowOptions, recursion: usize) -> Self {
+    pub(super) fn new(options: &'o ArrowOptions, recursion: usize, units: HashMap<String, TimeUnit>) -> Self {
         Self {
             options,
             recursion,
@@ -64,6 +69,8 @@ impl<'o> Planner<'o> {
             depth: 0,
             enums: HashMap::new(),
             constants: Vec::new(),
+            unit: options.time_unit,
+            units,
             cuts: 0,
         }
     }
@@ -131,6 +138,7 @@ impl<'o> Planner<'o> {
         table: &mut TablePlan,
         top: bool,
     ) -> Result<FieldPlan, Error> {
+        self.unit = self.units.get(&source.full_name).copied().unwrap_or(self.options.time_unit);
         let mut metadata = HashMap::from([("rosettar.number".to_owned(), source.number.to_string())]);
         if let Some(oneof) = &source.oneof {
             metadata.insert("rosettar.oneof".to_owned(), oneof.clone());
@@ -198,6 +206,7 @@ impl<'o> Planner<'o> {
             ("key", entry.map_entry_key_field(), &Selected::everything()),
             ("value", entry.map_entry_value_field(), selected_value(entry, selected)?),
         ] {
+            self.unit = self.units.get(field.full_name()).copied().unwrap_or(self.options.time_unit);
             let mut metadata = HashMap::new();
             let zero = Presence::Default(Value::default_value(&field.kind()));
             let (column, kind, data_type) = self.value(&field.kind(), zero, inner, &mut table, &mut metadata, false)?;
@@ -355,7 +364,7 @@ impl<'o> Planner<'o> {
         message: &MessageDescriptor,
         metadata: &mut HashMap<String, String>,
     ) -> Option<(Kind, DataType)> {
-        let per_second = match self.options.time_unit {
+        let per_second = match self.unit {
             TimeUnit::Second => 1,
             TimeUnit::Millisecond => 1_000,
             TimeUnit::Microsecond => 1_000_000,
@@ -372,11 +381,9 @@ impl<'o> Planner<'o> {
         let time = [("seconds", 1, Type::Int64), ("nanos", 2, Type::Int32)];
         Some(match name {
             "google.protobuf.Timestamp" if has(&time) => {
-                (Kind::Time(per_second), DataType::Timestamp(self.options.time_unit, Some("UTC".into())))
+                (Kind::Time(per_second), DataType::Timestamp(self.unit, Some("UTC".into())))
             }
-            "google.protobuf.Duration" if has(&time) => {
-                (Kind::Time(per_second), DataType::Duration(self.options.time_unit))
-            }
+            "google.protobuf.Duration" if has(&time) => (Kind::Time(per_second), DataType::Duration(self.unit)),
             "google.protobuf.FieldMask"
                 if message.fields().len() == 1
                     && message.get_field(1).is_some_and(|f| f.is_list() && f.kind() == Type::String) =>
@@ -461,6 +468,7 @@ fn sources_of(descriptor: &MessageDescriptor) -> Vec<Source> {
     let fields = fields.into_iter().map(|field| Source {
         number: field.number(),
         name: field.name().to_owned(),
+        full_name: field.full_name().to_owned(),
         kind: field.kind(),
         list: field.is_list(),
         map: field.is_map(),
@@ -473,6 +481,7 @@ fn sources_of(descriptor: &MessageDescriptor) -> Vec<Source> {
     let extensions = extensions.into_iter().map(|extension| Source {
         number: extension.number(),
         name: format!("[{}]", extension.full_name()),
+        full_name: extension.full_name().to_owned(),
         kind: extension.kind(),
         list: extension.is_list(),
         map: false,

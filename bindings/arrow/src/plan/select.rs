@@ -1,5 +1,7 @@
 //! Which columns were asked for.
 
+use std::collections::HashMap;
+
 use rosettar::error::{Error, code};
 
 /// A choice among the fields of a message.
@@ -16,18 +18,23 @@ impl Selected {
         Self { all: true, fields: Vec::new() }
     }
 
-    /// The choice that dotted paths make; all fields where there are none.
+    /// The choice that dotted paths make; all fields where there are none. A path that is in `names` stands for the field
+    /// that is there.
     ///
     /// # Errors
     /// `usage.option` for a path that is none.
-    pub(super) fn parse(paths: &[String]) -> Result<Self, Error> {
+    pub(super) fn parse(paths: &[String], names: &HashMap<String, String>) -> Result<Self, Error> {
         if paths.is_empty() {
             return Ok(Self::everything());
         }
         let mut root = Self::default();
         for path in paths {
             let mut at = &mut root;
-            for part in parts(path)? {
+            let path = match names.get(path) {
+                Some(name) => vec![name.clone()],
+                None => parts(path)?,
+            };
+            for part in path {
                 let known = at.fields.iter().position(|(name, _)| *name == part);
                 let place = known.unwrap_or_else(|| {
                     at.fields.push((part, Self::default()));
@@ -77,7 +84,7 @@ mod tests {
         for bad in ["", ".", "a.", ".a", "a..b", "[x", "[x]y"] {
             assert!(parts(bad).is_err(), "{bad}");
         }
-        let both = Selected::parse(&["a.b".into(), "c".into(), "a".into()]).unwrap();
+        let both = Selected::parse(&["a.b".into(), "c".into(), "a".into()], &HashMap::new()).unwrap();
         assert_eq!(both.fields[0].0, "a");
         assert!(both.fields[0].1.all && both.fields[1].1.all);
     }
