@@ -15,7 +15,8 @@ What is not among these messages:
 
 * An unknown field inside of a map entry. The parser under the `protobuf` package moves such an entry to the unknown
   fields; we keep it, as protobuf in C++ and Java does. `test_unknown_field_in_a_map_entry` has it.
-* What has no JSON (a NaN inside of google.protobuf.Value) or no int64 of nanoseconds (years before 1677 or after 2262).
+* What has no JSON (a NaN inside of google.protobuf.Value, a Duration of two signs) or no int64 of nanoseconds (years
+  before 1677 or after 2262).
 
 The order of map entries is not compared, which neither side promises, and neither are the bits of a NaN.
 """

@@ -59,6 +59,8 @@ class Encoder:
 
     def __init__(self, rng, pool, hostile=True):
         self.rng, self.pool, self.hostile = rng, pool, hostile
+        # Of all durations: merged from parts of both signs, one would have no JSON.
+        self.sign = rng.choice([1, -1])
 
     # Numbers and lengths.
 
@@ -240,8 +242,7 @@ class Encoder:
         rng = self.rng
         seconds = rng.choice([0, 1, 86_400, 2**33, 9_223_372_035])
         nanos = rng.choice([0, 1, 999_999_999, 250_000_000])
-        sign = rng.choice([1, -1])
-        return self._seconds(sign * seconds, sign * nanos)
+        return self._seconds(self.sign * seconds, self.sign * nanos)
 
     def _seconds(self, seconds, nanos):
         first = self.tag(1, VARINT) + self.varint(seconds & M64) if seconds or self.rng.random() < 0.2 else b""
