@@ -78,7 +78,7 @@ pub(crate) enum Data {
     Slot(Vec<Slot>, Slot),
     Time(Vec<(i64, i32)>),
     /// A message as it was serialized, and as JSON.
-    Json(Vec<(Slot, Slot)>),
+    Json(Vec<(Slot, Slot)>, Slot),
     Mark,
     List(Box<List>),
 }
@@ -208,7 +208,7 @@ impl Column {
             Store::F64(default) => Data::F64(Vec::new(), *default),
             Store::Slot(default) => Data::Slot(Vec::new(), *default),
             Store::Time => Data::Time(Vec::new()),
-            Store::Json => Data::Json(Vec::new()),
+            Store::Json(empty) => Data::Json(Vec::new(), *empty),
             Store::Mark => Data::Mark,
             Store::List(items) => Data::List(Box::new(List { items: Table::new(items), starts: Vec::new() })),
         };
@@ -220,7 +220,7 @@ impl Column {
             Data::Bool(..) => 1,
             Data::I32(..) | Data::U32(..) | Data::F32(..) | Data::List(_) => 4,
             Data::I64(..) | Data::U64(..) | Data::F64(..) | Data::Slot(..) => 8,
-            Data::Time(_) | Data::Json(_) => 16,
+            Data::Time(_) | Data::Json(..) => 16,
             Data::Mark => 0,
         };
         data + usize::from(self.valid.is_some())
@@ -237,7 +237,7 @@ impl Column {
             Data::F64(values, default) => values.resize(rows, *default),
             Data::Slot(values, default) => values.resize(rows, *default),
             Data::Time(values) => values.resize(rows, (0, 0)),
-            Data::Json(values) => values.resize(rows, (Slot::EMPTY, Slot::EMPTY)),
+            Data::Json(values, empty) => values.resize(rows, (Slot::EMPTY, *empty)),
             Data::Mark | Data::List(_) => {}
         }
         if let Some(valid) = &mut self.valid {
@@ -256,7 +256,7 @@ impl Column {
             Data::F64(values, _) => values.clear(),
             Data::Slot(values, _) => values.clear(),
             Data::Time(values) => values.clear(),
-            Data::Json(values) => values.clear(),
+            Data::Json(values, _) => values.clear(),
             Data::Mark => {}
             Data::List(list) => {
                 list.items.forget();
@@ -280,7 +280,7 @@ impl Column {
             Data::F64(values, default) => values[from..to].fill(*default),
             Data::Slot(values, default) => values[from..to].fill(*default),
             Data::Time(values) => values[from..to].fill((0, 0)),
-            Data::Json(values) => values[from..to].fill((Slot::EMPTY, Slot::EMPTY)),
+            Data::Json(values, empty) => values[from..to].fill((Slot::EMPTY, *empty)),
             Data::Mark => {}
             Data::List(list) => list.cut(from),
         }

@@ -277,7 +277,7 @@ fn value(
                 value(&Kind::String, &mut list.items, 0, item, key, &mut inner, depth, state)?;
             }
         }
-        (Data::Json(values), Kind::Json(descriptor)) => {
+        (Data::Json(values, _), Kind::Json(descriptor)) => {
             let raw = gather(values[row].0, key, cursor, depth, state)?;
             values[row] = (raw, json(descriptor, raw.of(cursor.bytes, &state.arena), depth, &state.limits)?.put(state));
         }
@@ -453,10 +453,7 @@ impl Made {
 }
 
 fn json(descriptor: &MessageDescriptor, bytes: &[u8], depth: usize, limits: &Limits) -> Result<Made, Fault> {
-    if depth >= wire::MAX_DEPTH {
-        return Err(wire::too_deep());
-    }
-    let message = record::decode(descriptor, bytes, limits).map_err(|error| Fault::of(&error))?;
+    let message = record::decode_inside(descriptor, bytes, depth + 1, limits).map_err(|error| Fault::of(&error))?;
     let text = record::to_json(&message, &JsonOptions::new()).map_err(|error| Fault::of(&error))?;
     Ok(Made(text.into_bytes()))
 }

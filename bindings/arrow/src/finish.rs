@@ -119,7 +119,7 @@ fn value(
                 _ => Arc::new(BinaryArray::try_new(offsets, data, nulls)?),
             }
         }
-        (Data::Json(slots), _) => {
+        (Data::Json(slots, _), _) => {
             let slots = take(slots, rows);
             let (offsets, data) = gathered(slots.iter().map(|(_, text)| *text), bytes);
             Arc::new(StringArray::try_new(offsets, data, nulls)?)

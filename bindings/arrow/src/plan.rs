@@ -142,7 +142,8 @@ pub(crate) enum Store {
     /// A place in the source or, with the default, in the plan's constants.
     Slot(crate::columns::Slot),
     Time,
-    Json,
+    /// JSON, which is this before anything came.
+    Json(crate::columns::Slot),
     /// Nothing but whether it is there.
     Mark,
     List(TablePlan),
@@ -167,7 +168,8 @@ impl EnumPlan {
     fn new(descriptor: &EnumDescriptor, names: bool) -> Self {
         let mut index = HashMap::new();
         let mut values = Vec::new();
-        for value in descriptor.values() {
+        // In the order of the declaration: of several names for a number, the first is the one to show.
+        for value in &descriptor.enum_descriptor_proto().value {
             index.entry(value.number()).or_insert_with(|| {
                 values.push(value.name().to_owned());
                 values.len() as i32 - 1

@@ -34,8 +34,21 @@ use crate::schema::wire::{self, Fault, MAX_DEPTH, WireType};
 /// UTF-8, in proto2 too, and messages nest at most 100 deep. `limit.record-bytes`, `limit.record-values`. Absent required
 /// fields are no error here; [`check`] finds them.
 pub fn decode(descriptor: &MessageDescriptor, record: &[u8], limits: &Limits) -> Result<DynamicMessage> {
-    walk(descriptor, record, limits)?;
-    build(descriptor, record)
+    decode_inside(descriptor, record, 0, limits)
+}
+
+/// As [`decode`], for a message that stands `depth` messages deep in a record, and so has that many fewer levels to it.
+///
+/// # Errors
+/// As [`decode`].
+pub fn decode_inside(
+    descriptor: &MessageDescriptor,
+    message: &[u8],
+    depth: usize,
+    limits: &Limits,
+) -> Result<DynamicMessage> {
+    walk(descriptor, message, depth, limits)?;
+    build(descriptor, message)
 }
 
 /// Checks that `record` is a message of the type `descriptor`, required fields of proto2 included: what [`decode`] and
@@ -44,7 +57,7 @@ pub fn decode(descriptor: &MessageDescriptor, record: &[u8], limits: &Limits) ->
 /// # Errors
 /// As [`decode`], and `record.decode` for an absent required field.
 pub fn check(descriptor: &MessageDescriptor, record: &[u8], limits: &Limits) -> Result<()> {
-    if walk(descriptor, record, limits)?.complete {
+    if walk(descriptor, record, 0, limits)?.complete {
         return Ok(());
     }
     // A message may come in parts, each lacking what another has; only merged does it show what is absent.
@@ -127,6 +140,8 @@ const SEARCHED_PER_VALUE: u64 = 16;
 struct Walk<'a> {
     record: &'a [u8],
     position: usize,
+    /// How many messages the whole is inside of.
+    depth: usize,
     levels: Vec<Level>,
     facts: FactsByType,
     values: u64,
@@ -135,15 +150,15 @@ struct Walk<'a> {
 }
 
 /// Walks `record` as `descriptor` says, with a stack of its own.
-fn walk(descriptor: &MessageDescriptor, record: &[u8], limits: &Limits) -> Result<Walked> {
+fn walk(descriptor: &MessageDescriptor, record: &[u8], depth: usize, limits: &Limits) -> Result<Walked> {
     if record.len() as u64 > limits.record_bytes {
         let message =
             format!("record of {} bytes exceeds the limit record-bytes of {}", record.len(), limits.record_bytes);
         return Err(Error::new(code::LIMIT_RECORD_BYTES, message));
     }
     let facts = FactsByType::default();
-    let mut walk =
-        Walk { record, position: 0, levels: Vec::new(), facts, values: 0, limit: limits.record_values, complete: true };
+    let (levels, limit) = (Vec::new(), limits.record_values);
+    let mut walk = Walk { record, position: 0, depth, levels, facts, values: 0, limit, complete: true };
     walk.enter(Some(descriptor.clone()), None, 0, End::At(record.len()))?;
     walk.run()?;
     Ok(Walked { complete: walk.complete })
@@ -307,7 +322,7 @@ impl Walk<'_> {
         number: u32,
         end: End,
     ) -> Result<()> {
-        if self.levels.len() > MAX_DEPTH {
+        if self.depth + self.levels.len() > MAX_DEPTH {
             let message = format!("{}: messages nested more than {MAX_DEPTH} deep", self.context());
             return Err(Error::new(code::RECORD_DECODE, message));
         }

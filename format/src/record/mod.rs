@@ -7,7 +7,7 @@ mod json;
 
 pub(crate) use delimited::put_length;
 pub use delimited::{RecordReader, Records, Splitter, put_record, records};
-pub use dynamic::{check, decode};
+pub use dynamic::{check, decode, decode_inside};
 pub use encode::encode;
 pub use json::{JsonOptions, from_json, to_json, value_to_json};
 

@@ -304,6 +304,12 @@ impl<'o> Planner<'o> {
         slot
     }
 
+    /// A message without content, as JSON: the value of a map's entry that states none.
+    fn empty_json(&mut self, message: &MessageDescriptor) -> Slot {
+        let text = to_json(&DynamicMessage::new(message.clone()), &JsonOptions::new());
+        self.constant(text.as_deref().unwrap_or("null").as_bytes())
+    }
+
     fn message_value(
         &mut self,
         message: &MessageDescriptor,
@@ -317,7 +323,7 @@ impl<'o> Planner<'o> {
             leaf(selected, &Type::Message(message.clone()))?;
             let store = match &kind {
                 Kind::Time(_) => Store::Time,
-                Kind::Json(_) => Store::Json,
+                Kind::Json(_) => Store::Json(self.empty_json(message)),
                 Kind::Paths => {
                     let paths = ColumnPlan { store: Store::Slot(Slot::EMPTY), nullable: false };
                     Store::List(TablePlan { columns: vec![paths] })
@@ -330,7 +336,8 @@ impl<'o> Planner<'o> {
         if message.fields().len() == 0 && message.extensions().len() == 0 {
             leaf(selected, &Type::Message(message.clone()))?;
             metadata.insert("rosettar.empty".to_owned(), message.full_name().to_owned());
-            return Ok((self.column(table, Store::Bool(false), nullable)?, Kind::Empty, DataType::Boolean));
+            // Where it cannot be absent, it is there.
+            return Ok((self.column(table, Store::Bool(!nullable), nullable)?, Kind::Empty, DataType::Boolean));
         }
         let stands = self.inside.iter().filter(|name| *name == message.full_name()).count();
         if stands >= self.recursion || self.depth >= MAX_ARROW_DEPTH {
@@ -339,7 +346,8 @@ impl<'o> Planner<'o> {
             return match self.options.cut {
                 Cut::Json => {
                     metadata.insert("rosettar.json".to_owned(), message.full_name().to_owned());
-                    let column = self.column(table, Store::Json, nullable)?;
+                    let store = Store::Json(self.empty_json(message));
+                    let column = self.column(table, store, nullable)?;
                     Ok((column, Kind::Json(message.clone()), DataType::Utf8))
                 }
                 Cut::Binary => {
