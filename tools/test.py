@@ -4,12 +4,15 @@
 A test that cannot run here prints a line `skipped: NAME: REASON`; all of them are listed again at the end.
 """
 
+import os
 import sys
 
+from python_package import install
 from steps import Steps
 
 # --show-output: what passing tests print, such as that they skipped a part.
-CARGO_TEST = ["cargo", "test", "--workspace", "--locked", "--no-fail-fast"]
+# The Python package's native part has no tests of its own, and pip builds it with other settings for pyo3.
+CARGO_TEST = ["cargo", "test", "--workspace", "--exclude", "rosettar-python", "--locked", "--no-fail-fast"]
 
 
 def main():
@@ -17,11 +20,20 @@ def main():
     if "--slow" in sys.argv[1:]:
         slow = ["--lib", "--bins", "--tests", "--", "--ignored", "--show-output", "--test-threads=1"]
         steps.run("slow tests", [*CARGO_TEST, *slow])
+        if steps.run("pip install .", *install()):
+            oracle = [sys.executable, "-m", "pytest", "-q", "bindings/python/tests/oracle"]
+            steps.run("Arrow output on 10 000 random pairs", oracle, env=os.environ | {"ROSETTAR_ORACLE_PAIRS": "10000"})
     else:
         minimal = ["cargo", "check", "-p", "rosettar", "--no-default-features", "--locked"]
         steps.run("core crate without default features", minimal)
         steps.run("cargo test", [*CARGO_TEST, "--", "--show-output"])
         steps.run("conformance vectors, Python reader", [sys.executable, "conformance/test_vectors.py"])
+        if steps.run("pip install .", *install()):
+            steps.run("Python package", [sys.executable, "-m", "pytest", "-q", "bindings/python/tests"])
+            doctests = [sys.executable, "-m", "pytest", "-q", "--doctest-modules", "--pyargs", "rosettar"]
+            steps.run("Python package, examples in its documentation", doctests)
+            stubs = [sys.executable, "-m", "mypy.stubtest", "rosettar._native", "--ignore-disjoint-bases"]
+            steps.run("Python package, stubs", stubs)
     steps.finish()
 
 

@@ -1,5 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Rosettar archives: files and typed records, in one file that explains itself."""
+"""Rosettar archives: files and typed protobuf records in one file that explains itself.
+
+    import rosettar, polars as pl
+    df = pl.DataFrame(rosettar.open("flights.rtar").streams["flights"])
+
+`open` reads an archive, `create` writes one, `scan` is for Polars and `dataset` for pyarrow and DuckDB. A stream goes as it is
+into `pyarrow.table`, `polars.DataFrame`, `pandas.DataFrame.from_arrow`, and DuckDB's SQL.
+"""
 
 from rosettar._errors import (
     Error,
@@ -14,10 +21,33 @@ from rosettar._errors import (
     UsageError,
 )
 from rosettar._native import __version__
+from rosettar._reading import (
+    Annotation,
+    Archive,
+    Entries,
+    Entry,
+    EntryFile,
+    ExtractReport,
+    Schema,
+    Stream,
+    Streams,
+    VerifyReport,
+    diff,
+    open,  # noqa: A004
+)
+from rosettar._scanning import dataset, scan
+from rosettar._times import Duration, Timestamp
 from rosettar._writing import Note, StreamWriter, Summary, Writer, append, create, pack
 
 __all__ = [
+    "Annotation",
+    "Archive",
+    "Duration",
+    "Entries",
+    "Entry",
+    "EntryFile",
     "Error",
+    "ExtractReport",
     "IntegrityError",
     "IoError",
     "LimitError",
@@ -25,14 +55,23 @@ __all__ = [
     "NotFoundError",
     "Note",
     "PolicyError",
+    "Schema",
     "SchemaError",
+    "Stream",
     "StreamWriter",
+    "Streams",
     "Summary",
+    "Timestamp",
     "UnsupportedError",
     "UsageError",
+    "VerifyReport",
     "Writer",
     "__version__",
     "append",
     "create",
+    "dataset",
+    "diff",
+    "open",
     "pack",
+    "scan",
 ]

@@ -164,9 +164,7 @@ _CLASSES: dict[str, type[Error]] = {
 _NOT_FOUND = {"usage.no-such-entry", "usage.no-such-stream"}
 
 
-def make_error(
-    kind: str, code: str, message: str, offset: int | None, entry: str | None, errno: int | None
-) -> Error:
+def make_error(kind: str, code: str, message: str, offset: int | None, entry: str | None, errno: int | None) -> Error:
     """The exception for an error of the native part, and for one that was pickled."""
     if kind == "io":
         cls = _IO_CLASSES.get(errno, IoError) if errno is not None else IoError

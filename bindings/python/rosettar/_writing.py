@@ -111,7 +111,13 @@ def append(
     2
     """
     return Writer(
-        path, level=level, threads=threads, limits=limits, chunk_size=chunk_size, progress=progress, _extend=True
+        path,
+        level=level,
+        threads=threads,
+        limits=limits,
+        chunk_size=chunk_size,
+        progress=progress,
+        _extend=True,
     )
 
 
@@ -143,7 +149,12 @@ def pack(
     with create(target, **options) as writer:
         writer.attributes.update(attributes or {})
         notes = writer.add_tree(
-            directory, include=include, exclude=exclude, links=links, names=names, unsupported=unsupported
+            directory,
+            include=include,
+            exclude=exclude,
+            links=links,
+            names=names,
+            unsupported=unsupported,
         )
         return writer.finish(notes)
 
@@ -245,7 +256,10 @@ class Writer:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         if kind is not None:
             self.discard()
@@ -276,7 +290,8 @@ class Writer:
         mode: int | None = None,
         mtime: Time = None,
     ) -> None:
-        """Adds a file from ``source``: a path (``path`` itself unless stated), or a binary file object, read to its end.
+        """Adds a file from ``source``: a path (``path`` itself unless stated), or a binary file object, read to its
+        end.
 
         Of a path, mode and time are those of the file unless stated; a file that changes while it is read is refused.
 
@@ -314,7 +329,13 @@ class Writer:
         :param unsupported: what is done about devices, sockets and names that are no text.
         """
         found = self._raw.add_tree(
-            os.fspath(directory), _texts(include), _texts(exclude), links, names, unsupported, prefix
+            os.fspath(directory),
+            _texts(include),
+            _texts(exclude),
+            links,
+            names,
+            unsupported,
+            prefix,
         )
         return [Note(*note) for note in found]
 
@@ -340,8 +361,8 @@ class Writer:
         """The stream called ``name``: a new one, or the one that was asked for before.
 
         :param type: the type of its records. Without it, the first message appended tells. A message class or
-            descriptor of the ``protobuf`` package; a pair of type name and serialized ``FileDescriptorSet``; or a pair of
-            type name and the path of a ``.proto`` file, which is compiled.
+            descriptor of the ``protobuf`` package; a pair of type name and serialized ``FileDescriptorSet``; or a
+            pair of type name and the path of a ``.proto`` file, which is compiled.
         :param version: the application's own version of the type.
 
         >>> import rosettar, io
@@ -361,18 +382,20 @@ class Writer:
             found._declare(*_record_type(type))
         return found
 
-    def write_table(self, name: str, table: Any) -> StreamWriter:
+    def write_table(self, name: str, table: Any) -> None:
         """Writes a table into the stream called ``name``: anything with ``__arrow_c_stream__``, such as a table of
         pyarrow, a DataFrame of polars or pandas.
 
         A protobuf schema is derived from the table's, and keeps its types, so that reading the stream gives the same
-        table.
+        table. Further tables of the same schema go on where the last one ended.
+
+        >>> import rosettar, io, pyarrow as pa
+        >>> with rosettar.create(io.BytesIO()) as w:
+        ...     w.write_table("prices", pa.table({"day": [1, 2], "price": [9.5, None]}))
+        >>> w.summary.streams["prices"]["records"]
+        2
         """
-        write = getattr(self._raw, "write_table", None)
-        if write is None:
-            raise NotImplementedError("this build of rosettar has no write_table")
-        write(name, table)
-        return self.stream(name)
+        self._raw.write_table(name, table)
 
     def flush(self) -> None:
         """Writes everything taken so far and makes it durable; see ``flush_every`` of :func:`create`."""
@@ -397,7 +420,12 @@ class StreamWriter:
     """A stream of an archive that is being written; made by :meth:`Writer.stream`."""
 
     def __init__(self, writer: Writer, name: str, version: int) -> None:
-        self._writer, self._raw, self.name, self._version = writer, writer._raw, name, version
+        self._writer, self._raw, self.name, self._version = (
+            writer,
+            writer._raw,
+            name,
+            version,
+        )
         self._number = -1
         self._type_name: str | None = None
         self._lock = threading.Lock()
@@ -568,8 +596,8 @@ def _record_type(given: Any) -> tuple[str, bytes] | tuple[str, bytes, Any]:
     descriptor = getattr(given, "DESCRIPTOR", given)
     if not hasattr(descriptor, "full_name") or not hasattr(descriptor, "fields_by_name"):
         raise TypeError(
-            "type: expected a protobuf message class or descriptor, or a pair of type name and descriptor set or path of a "
-            f".proto file; found {given!r}"
+            "type: expected a protobuf message class or descriptor, or a pair of type name and descriptor set or path "
+            f"of a .proto file; found {given!r}"
         )
     return descriptor.full_name, _closure(descriptor), descriptor
 
@@ -578,13 +606,14 @@ def _message_descriptor(message: Any) -> Any:
     descriptor = getattr(message, "DESCRIPTOR", None)
     if descriptor is None or not hasattr(message, "SerializeToString"):
         raise TypeError(
-            f"expected a protobuf message or a dictionary, found {type(message).__name__}; append_raw takes serialized records"
+            f"expected a protobuf message or a dictionary, found {type(message).__name__}; append_raw takes "
+            "records that are serialized already"
         )
     return descriptor
 
 
 def _closure(descriptor: Any) -> bytes:
-    """The file of a descriptor and all that it imports, as a serialized ``FileDescriptorSet`` with each file verbatim."""
+    """The file of a descriptor and all that it imports, each verbatim, as a serialized ``FileDescriptorSet``."""
     files: dict[str, bytes] = {}
 
     def visit(file: Any) -> None:

@@ -1,7 +1,17 @@
 //! The native part of the Python package `rosettar`.
 
+mod archive;
+mod arrow;
+mod capsule;
 mod command;
+mod entries;
 mod errors;
+mod names;
+mod records;
+mod reports;
+mod source;
+mod tables;
+mod values;
 mod work;
 mod writing;
 
@@ -12,5 +22,10 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     module.add_function(wrap_pyfunction!(command::run_command, module)?)?;
     module.add_function(wrap_pyfunction!(writing::compile_proto, module)?)?;
-    module.add_class::<writing::RawWriter>()
+    module.add_class::<writing::RawWriter>()?;
+    module.add_class::<archive::Archive>()?;
+    module.add_class::<entries::EntryIterator>()?;
+    module.add_class::<entries::EntryReader>()?;
+    module.add_class::<records::Stream>()?;
+    module.add_class::<records::RecordIterator>()
 }

@@ -4,18 +4,20 @@ use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
+use arrow_array::RecordBatchReader as _;
 use prost_reflect::MessageDescriptor;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
 use rosettar::error::code;
-use rosettar::io::{LockedFile, Links, Names};
+use rosettar::io::{Links, LockedFile, Names};
 use rosettar::write::tree::{Note, NoteKind, Tree, TreeItem, Unsupported, WalkOptions, walk_paths};
 use rosettar::{
     Annotation, EntryPath, Error, Limits, Monitor, Mtime, NewEntry, ReadOptions, RecordType, Result, StreamId, Summary,
     WriteOptions, Writer, record, schema,
 };
+use rosettar_arrow::TableType;
 
-use crate::{errors, work};
+use crate::{errors, tables, work};
 
 /// A time as Python hands it over: seconds since 1970, rounded down, and nanoseconds after them.
 type Time = Option<(i64, u32)>;
@@ -34,6 +36,7 @@ struct State {
     /// `None` once it was finished or discarded.
     writer: Option<Writer<'static>>,
     streams: Vec<Stream>,
+    tables: Vec<Tables>,
 }
 
 struct Stream {
@@ -42,6 +45,13 @@ struct Stream {
     /// The descriptors that define the type, for records given as JSON.
     descriptor_set: Vec<u8>,
     descriptor: Option<MessageDescriptor>,
+}
+
+/// A stream of tables, and the type that was derived from the first.
+struct Tables {
+    name: String,
+    id: StreamId,
+    table: TableType,
 }
 
 impl RawWriter {
@@ -156,7 +166,7 @@ impl RawWriter {
             (None, Some(file)) => options.write_to(PythonFile(file)),
             (None, None) => Err(Error::new(code::USAGE_OPTION, "neither a path nor a file to write to")),
         })?;
-        let state = State { writer: Some(writer), streams: Vec::new() };
+        let state = State { writer: Some(writer), ..State::default() };
         Ok(Self { state: Mutex::new(state), monitor, limits, progress })
     }
 
@@ -273,6 +283,33 @@ impl RawWriter {
         })
     }
 
+    /// Writes a table into a stream of its own, or of tables of the same schema that were written before; returns the
+    /// name of the record type.
+    fn write_table(&self, py: Python<'_>, name: &str, table: &Bound<'_, PyAny>) -> PyResult<String> {
+        let batches = tables::import(table)?;
+        self.long(py, |state| {
+            let schema = batches.schema();
+            let found = state.tables.iter().position(|known| known.name == name && *known.table.schema() == schema);
+            let at = match found {
+                Some(at) => at,
+                None => {
+                    let table = TableType::derive(name, &schema)?;
+                    let id = state.writer()?.declare(name, table.record_type())?;
+                    state.tables.push(Tables { name: name.to_owned(), id, table });
+                    state.tables.len() - 1
+                }
+            };
+            let State { writer, tables: known, .. } = state;
+            let (writer, stream) = (writer.as_mut().ok_or_else(closed)?, &known[at]);
+            for batch in batches {
+                let batch = batch.map_err(|error| tables::cannot_read(&error))?;
+                self.monitor.advance(0)?;
+                stream.table.encode(&batch, |record| writer.append_encoded(stream.id, record))?;
+            }
+            Ok(stream.table.type_name().to_owned())
+        })
+    }
+
     /// Appends a record given as protobuf JSON.
     fn append_json(&self, py: Python<'_>, stream: usize, text: &str) -> PyResult<()> {
         self.with(py, |state| {
@@ -313,7 +350,11 @@ impl RawWriter {
 
 /// Compiles a `.proto` file, and returns a serialized `google.protobuf.FileDescriptorSet`.
 #[pyfunction]
-pub(crate) fn compile_proto<'py>(py: Python<'py>, path: PathBuf, include: Vec<PathBuf>) -> PyResult<Bound<'py, PyBytes>> {
+pub(crate) fn compile_proto<'py>(
+    py: Python<'py>,
+    path: PathBuf,
+    include: Vec<PathBuf>,
+) -> PyResult<Bound<'py, PyBytes>> {
     let set = py.detach(|| schema::compile(&[path], &include)).map_err(|error| errors::raise(py, error))?;
     Ok(PyBytes::new(py, &set))
 }

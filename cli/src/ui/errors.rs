@@ -78,6 +78,9 @@ pub fn error_value(error: &Error) -> serde_json::Value {
 fn in_own_words(message: &str) -> String {
     const OPTIONS: &[&str] = &["exclude", "links", "merge", "names", "overwrite"];
     let option = |text: &str| {
+        if text == "directory" {
+            return Some("-C".to_owned());
+        }
         let (name, value) = match text.split_once(" = ") {
             Some((name, "true")) => (name, None),
             Some((name, value)) => (name, Some(value)),
@@ -90,9 +93,14 @@ fn in_own_words(message: &str) -> String {
             _ => None,
         }
     };
-    let parts = message.split('`').enumerate();
-    let parts: Vec<String> =
-        parts.map(|(at, part)| option(part).filter(|_| at % 2 == 1).unwrap_or_else(|| part.to_owned())).collect();
+    let mut parts: Vec<String> = message.split('`').map(str::to_owned).collect();
+    // Every second part is between two backticks, but for the last, after which none comes.
+    let quoted = parts.len().saturating_sub(1);
+    for part in parts[..quoted].iter_mut().skip(1).step_by(2) {
+        if let Some(own) = option(part) {
+            *part = own;
+        }
+    }
     parts.join("`")
 }
 
@@ -167,9 +175,13 @@ mod tests {
     #[test]
     fn options_have_the_spelling_of_the_command_line() {
         for (message, expected) in [
+            ("the directory that they are in (`directory`)", "the directory that they are in (`-C`)"),
             ("skip them (`links = skip`) or `links = keep`", "skip them (`--links skip`) or `--links keep`"),
             ("merge (`merge = true`), or leave it out (`exclude`)", "merge (`--merge`), or leave it out (`--exclude`)"),
-            ("`rosettar recover`, `size = 5`, links = skip, `links", "`rosettar recover`, `size = 5`, links = skip, `links"),
+            (
+                "`rosettar recover`, `size = 5`, links = skip, `links",
+                "`rosettar recover`, `size = 5`, links = skip, `links",
+            ),
         ] {
             assert_eq!(in_own_words(message), expected);
         }

@@ -76,7 +76,7 @@ pub fn walk_paths(base: impl AsRef<Path>, paths: &[impl AsRef<Path>], options: &
 fn components(path: &Path) -> Result<Vec<&OsStr>> {
     let refuse = |why: &str| {
         let message = format!(
-            "cannot pack {}: {why}; paths are those in the archive, so name them relative to the directory that they are taken from",
+            "cannot pack {}: {why}; paths are those in the archive, so name them relative to the directory that they are in (`directory`)",
             path.display()
         );
         Err(Error::new(code::USAGE_INPUT, message))

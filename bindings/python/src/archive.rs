@@ -1,0 +1,301 @@
+//! An open archive.
+
+use std::sync::{Arc, PoisonError, RwLock};
+
+use pyo3::prelude::*;
+use pyo3::pybacked::PyBackedBytes;
+use pyo3::types::{PyBytes, PyDict};
+use rosettar::error::code;
+use rosettar::io::{Links, Modes, NamedFile, Names, Overwrite};
+use rosettar::{ExtractOptions, Limits, Monitor, ReadOptions, VerifyOptions};
+
+use crate::entries::{EntryIterator, EntryReader, entry_tuple};
+use crate::errors::{self, OrRaise};
+use crate::records::Stream;
+use crate::source::{Bytes, File, Source};
+use crate::{names, reports, work};
+
+/// What an archive and all that comes from it share: who may use it, and until when.
+pub struct Handle {
+    open: RwLock<Option<Open>>,
+    process: u32,
+}
+
+#[derive(Clone)]
+struct Open {
+    archive: rosettar::Archive,
+    source: Source,
+    options: ReadOptions,
+}
+
+impl Handle {
+    /// Refuses what was opened in another process.
+    pub fn check_process(&self, py: Python<'_>) -> PyResult<()> {
+        if std::process::id() == self.process {
+            return Ok(());
+        }
+        let message = "this archive was opened in the process that this one was forked from: open it again here, or start \
+                       processes with `spawn` or `forkserver`";
+        Err(errors::usage(py, code::USAGE_FORKED, message))
+    }
+
+    fn open(&self, py: Python<'_>) -> PyResult<Open> {
+        self.check_process(py)?;
+        let open = self.open.read().unwrap_or_else(PoisonError::into_inner);
+        open.clone().ok_or_else(|| errors::usage(py, code::USAGE_CLOSED, "the archive is closed: open it again"))
+    }
+
+    /// The archive, unless it was closed or belongs to another process.
+    pub fn archive(&self, py: Python<'_>) -> PyResult<rosettar::Archive> {
+        Ok(self.open(py)?.archive)
+    }
+}
+
+/// An open archive: the native part of `rosettar.Archive`.
+#[pyclass(frozen, module = "rosettar._native", name = "Archive")]
+pub struct Archive {
+    handle: Arc<Handle>,
+}
+
+fn options(py: Python<'_>, limits: Vec<(String, String)>, threads: Option<usize>) -> PyResult<ReadOptions> {
+    let mut kept = Limits::default();
+    for (name, value) in limits {
+        kept.set(&name, &value).or_raise(py)?;
+    }
+    let options = ReadOptions::new().limits(kept);
+    Ok(match threads {
+        Some(threads) => options.threads(threads),
+        None => options,
+    })
+}
+
+fn open(py: Python<'_>, source: Source, options: ReadOptions) -> PyResult<Archive> {
+    let archive = py.detach(|| options.clone().open(Arc::clone(&source))).or_raise(py)?;
+    let open = RwLock::new(Some(Open { archive, source, options }));
+    Ok(Archive { handle: Arc::new(Handle { open, process: std::process::id() }) })
+}
+
+#[pymethods]
+impl Archive {
+    #[staticmethod]
+    fn open_path(
+        py: Python<'_>,
+        path: std::path::PathBuf,
+        limits: Vec<(String, String)>,
+        threads: Option<usize>,
+    ) -> PyResult<Self> {
+        let options = options(py, limits, threads)?;
+        let source = py.detach(|| NamedFile::open(path)).or_raise(py)?;
+        open(py, Arc::new(source), options)
+    }
+
+    #[staticmethod]
+    fn open_bytes(
+        py: Python<'_>,
+        data: PyBackedBytes,
+        limits: Vec<(String, String)>,
+        threads: Option<usize>,
+    ) -> PyResult<Self> {
+        open(py, Arc::new(Bytes(data)), options(py, limits, threads)?)
+    }
+
+    #[staticmethod]
+    fn open_file(
+        py: Python<'_>,
+        file: &Bound<'_, PyAny>,
+        limits: Vec<(String, String)>,
+        threads: Option<usize>,
+    ) -> PyResult<Self> {
+        open(py, Arc::new(File::new(file)?), options(py, limits, threads)?)
+    }
+
+    fn close(&self, py: Python<'_>) {
+        let closed = self.handle.open.write().unwrap_or_else(PoisonError::into_inner).take();
+        // Closing a file may take its time.
+        py.detach(|| drop(closed));
+    }
+
+    #[getter]
+    fn closed(&self) -> bool {
+        self.handle.open.read().unwrap_or_else(PoisonError::into_inner).is_none()
+    }
+
+    fn info<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        reports::facts(py, self.handle.archive(py)?.facts())
+    }
+
+    fn annotations<'py>(&self, py: Python<'py>) -> PyResult<Vec<(String, Bound<'py, PyBytes>)>> {
+        let archive = self.handle.archive(py)?;
+        let annotations = &archive.facts().manifest.annotations;
+        Ok(annotations.iter().map(|one| (one.type_url.clone(), PyBytes::new(py, &one.value))).collect())
+    }
+
+    /// The message `value` of type `type_name` as a dict, or None where no Schema defines the type.
+    fn decode<'py>(&self, py: Python<'py>, type_name: &str, value: &[u8]) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let archive = self.handle.archive(py)?;
+        for number in 0..archive.facts().schemas {
+            let set = archive.descriptor_set(number).or_raise(py)?;
+            let Ok(pool) = rosettar::schema::build_pool(set) else { continue };
+            let Some(descriptor) = pool.get_message_by_name(type_name) else { continue };
+            let message = rosettar::record::decode(&descriptor, value, &Limits::default()).or_raise(py)?;
+            return crate::values::Converter::new(py)?.message(py, &message).map(Some);
+        }
+        Ok(None)
+    }
+
+    fn entry<'py>(&self, py: Python<'py>, path: &str) -> PyResult<Bound<'py, PyAny>> {
+        let archive = self.handle.archive(py)?;
+        match py.detach(|| archive.entry(path)) {
+            Ok(entry) => entry_tuple(py, &entry),
+            Err(error) if error.is(code::USAGE_NO_SUCH_ENTRY) => {
+                let near = py.detach(|| {
+                    let entries = archive.entries().map_while(Result::ok).take(names::MOST);
+                    names::near(path, entries.map(|entry| entry.path.as_str().to_owned()))
+                });
+                let message =
+                    format!("no entry has the path {path:?}{}", names::hint(&near, "iterate over the archive for all"));
+                Err(errors::usage(py, code::USAGE_NO_SUCH_ENTRY, message))
+            }
+            Err(error) => Err(errors::raise(py, error)),
+        }
+    }
+
+    fn entries(&self, py: Python<'_>, start: u64) -> PyResult<EntryIterator> {
+        Ok(EntryIterator::new(Arc::clone(&self.handle), self.handle.archive(py)?.entries(), start))
+    }
+
+    fn entries_arrow<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, pyo3::types::PyCapsule>> {
+        crate::capsule::stream(py, Box::new(crate::entries::EntryBatches::new(self.handle.archive(py)?)))
+    }
+
+    fn open_entry(&self, py: Python<'_>, path: &str) -> PyResult<EntryReader> {
+        let archive = self.handle.archive(py)?;
+        let reader = py.detach(|| archive.open_entry(path)).or_raise(py)?;
+        Ok(EntryReader::new(Arc::clone(&self.handle), reader))
+    }
+
+    fn stream(&self, py: Python<'_>, name: &str) -> PyResult<Stream> {
+        let archive = self.handle.archive(py)?;
+        match archive.stream(name) {
+            Ok(stream) => Ok(Stream::new(Arc::clone(&self.handle), &stream)),
+            Err(error) if error.is(code::USAGE_NO_SUCH_STREAM) => {
+                let near = names::near(name, archive.streams().iter().map(|stream| stream.name().to_owned()));
+                let message =
+                    format!("no stream is called {name:?}{}", names::hint(&near, "iterate over `streams` for all"));
+                Err(errors::usage(py, code::USAGE_NO_SUCH_STREAM, message))
+            }
+            Err(error) => Err(errors::raise(py, error)),
+        }
+    }
+
+    fn descriptor_set<'py>(&self, py: Python<'py>, number: u32) -> PyResult<Bound<'py, PyBytes>> {
+        let archive = self.handle.archive(py)?;
+        let set = py.detach(|| archive.descriptor_set(number)).or_raise(py)?;
+        Ok(PyBytes::new(py, set))
+    }
+
+    fn proto_files(&self, py: Python<'_>, number: u32) -> PyResult<Vec<(String, String)>> {
+        let archive = self.handle.archive(py)?;
+        py.detach(|| archive.proto_files(number)).or_raise(py)
+    }
+
+    #[pyo3(signature = (*, records, progress))]
+    fn verify<'py>(&self, py: Python<'py>, records: bool, progress: Option<Py<PyAny>>) -> PyResult<Bound<'py, PyDict>> {
+        let (archive, monitor) = self.again(py)?;
+        let options = VerifyOptions::new().records(records);
+        let report = work::run(py, &monitor, progress, || archive()?.verify(&options))?;
+        reports::verify(py, &report)
+    }
+
+    #[pyo3(signature = (target, *, patterns, exclude, links, modes, sync, merge, names, strip_components, progress))]
+    #[allow(clippy::too_many_arguments)]
+    fn extract<'py>(
+        &self,
+        py: Python<'py>,
+        target: std::path::PathBuf,
+        patterns: Vec<String>,
+        exclude: Vec<String>,
+        links: &str,
+        modes: &str,
+        sync: bool,
+        merge: Option<&str>,
+        names: &str,
+        strip_components: usize,
+        progress: Option<Py<PyAny>>,
+    ) -> PyResult<Bound<'py, PyDict>> {
+        let mut options = ExtractOptions::new()
+            .links(choose(
+                py,
+                "links",
+                links,
+                &[("refuse", Links::Refuse), ("skip", Links::Skip), ("keep", Links::Keep)],
+            )?)
+            .modes(choose(py, "modes", modes, &[("umask", Modes::Umask), ("exact", Modes::Exact)])?)
+            .names(choose(py, "names", names, &[("any", Names::Any), ("portable", Names::Portable)])?)
+            .sync(sync)
+            .strip_components(strip_components);
+        if let Some(merge) = merge {
+            let known = [
+                ("never", Overwrite::Never),
+                ("newer", Overwrite::Newer),
+                ("always", Overwrite::Always),
+                ("refuse", Overwrite::Refuse),
+            ];
+            options = options.merge(choose(py, "merge", merge, &known)?);
+        }
+        let options = patterns.into_iter().fold(options, ExtractOptions::pattern);
+        let options = exclude.into_iter().fold(options, ExtractOptions::exclude);
+        let (archive, monitor) = self.again(py)?;
+        let report = work::run(py, &monitor, progress, || archive()?.extract(&target, &options))?;
+        reports::extract(py, &report)
+    }
+
+    #[pyo3(signature = (new, *, times, include, exclude, progress))]
+    fn diff<'py>(
+        &self,
+        py: Python<'py>,
+        new: &Self,
+        times: bool,
+        include: Vec<String>,
+        exclude: Vec<String>,
+        progress: Option<Py<PyAny>>,
+    ) -> PyResult<Bound<'py, PyDict>> {
+        let options = rosettar::DiffOptions::new().times(times);
+        let options = include.into_iter().fold(options, rosettar::DiffOptions::include);
+        let options = exclude.into_iter().fold(options, rosettar::DiffOptions::exclude);
+        let (archive, monitor) = self.again(py)?;
+        let new = new.handle.archive(py)?;
+        let difference = work::run(py, &monitor, progress, || archive()?.diff(&new, &options))?;
+        reports::difference(py, &difference)
+    }
+}
+
+impl Archive {
+    /// The same archive opened anew, with a monitor of its own: what one call counts and stops is not another's.
+    fn again(
+        &self,
+        py: Python<'_>,
+    ) -> PyResult<(impl FnOnce() -> rosettar::Result<rosettar::Archive> + Send, Monitor)> {
+        let Open { archive, source, options } = self.handle.open(py)?;
+        let monitor = Monitor::new();
+        let options = options.monitor(monitor.clone());
+        let open = move || {
+            let again = options.open(source)?;
+            if again.facts().root_digest != archive.facts().root_digest {
+                let message = "the archive is another than when it was opened: open it again";
+                return Err(rosettar::Error::new(code::IO_SOURCE_CHANGED, message));
+            }
+            Ok(again)
+        };
+        Ok((open, monitor))
+    }
+}
+
+/// The value of `known` that `option` names.
+pub fn choose<T: Copy>(py: Python<'_>, option: &str, value: &str, known: &[(&str, T)]) -> PyResult<T> {
+    known.iter().find(|(name, _)| *name == value).map(|(_, chosen)| *chosen).ok_or_else(|| {
+        let names: Vec<&str> = known.iter().map(|(name, _)| *name).collect();
+        let message = format!("option {option}: expected one of {}, found {value:?}", names.join(", "));
+        errors::usage(py, code::USAGE_OPTION, message)
+    })
+}

@@ -1,0 +1,204 @@
+//! Streams and their records.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use prost_reflect::{DynamicMessage, MessageDescriptor};
+use pyo3::prelude::*;
+use pyo3::sync::MutexExt as _;
+use pyo3::types::{PyBytes, PyCapsule, PyDict};
+use rosettar::Limits;
+
+use crate::archive::Handle;
+use crate::errors::{OrRaise, raise};
+use crate::values::Converter;
+
+/// How many records are decoded ahead, and how many of their bytes.
+const AHEAD: usize = 256;
+const AHEAD_BYTES: usize = 1 << 18;
+
+/// A stream: the native part of `rosettar.Stream`.
+#[pyclass(frozen, module = "rosettar._native")]
+pub struct Stream {
+    handle: Arc<Handle>,
+    name: String,
+}
+
+impl Stream {
+    pub fn new(handle: Arc<Handle>, stream: &rosettar::read::Stream) -> Self {
+        Self { handle, name: stream.info().name().to_owned() }
+    }
+
+    pub fn stream(&self, py: Python<'_>) -> PyResult<rosettar::read::Stream> {
+        self.handle.archive(py)?.stream(&self.name).or_raise(py)
+    }
+}
+
+#[pymethods]
+impl Stream {
+    /// What the archive says of it.
+    fn info<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        crate::reports::stream(py, self.stream(py)?.info())
+    }
+
+    fn descriptor_set<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
+        let stream = self.stream(py)?;
+        let set = py.detach(|| stream.descriptor_set()).or_raise(py)?;
+        Ok(PyBytes::new(py, set))
+    }
+
+    /// The names of the type's fields.
+    fn columns(&self, py: Python<'_>) -> PyResult<Vec<String>> {
+        let stream = self.stream(py)?;
+        let descriptor = py.detach(|| stream.descriptor()).or_raise(py)?;
+        Ok(descriptor.fields().map(|field| field.name().to_owned()).collect())
+    }
+
+    /// The file that defines the type.
+    fn file(&self, py: Python<'_>) -> PyResult<String> {
+        let stream = self.stream(py)?;
+        let descriptor = py.detach(|| stream.descriptor()).or_raise(py)?;
+        Ok(descriptor.parent_file().name().to_owned())
+    }
+
+    /// The columns as Arrow has them, in a capsule.
+    fn arrow_schema<'py>(
+        &self,
+        py: Python<'py>,
+        columns: Vec<String>,
+        options: &Bound<'py, PyDict>,
+    ) -> PyResult<Bound<'py, PyCapsule>> {
+        let (stream, options) = (self.stream(py)?, crate::arrow::options(py, columns, options)?);
+        let schema = py.detach(|| rosettar_arrow::schema(&stream, &options)).or_raise(py)?;
+        crate::capsule::schema(py, &schema)
+    }
+
+    /// The records from `start` to before `stop` as Arrow, in a capsule.
+    fn arrow_stream<'py>(
+        &self,
+        py: Python<'py>,
+        start: u64,
+        stop: u64,
+        columns: Vec<String>,
+        options: &Bound<'py, PyDict>,
+    ) -> PyResult<Bound<'py, PyCapsule>> {
+        let (stream, options) = (self.stream(py)?, crate::arrow::options(py, columns, options)?);
+        let reader = py.detach(|| rosettar_arrow::read(&stream, start..stop, &options)).or_raise(py)?;
+        crate::capsule::stream(py, Box::new(reader))
+    }
+
+    /// The records from `start` to before `stop`: as `bytes` where `raw`, otherwise as dicts.
+    fn records(
+        &self,
+        py: Python<'_>,
+        start: u64,
+        stop: u64,
+        raw: bool,
+        columns: Vec<String>,
+    ) -> PyResult<RecordIterator> {
+        let stream = self.stream(py)?;
+        let records = stream.records(start..stop).or_raise(py)?;
+        let decoder = if raw {
+            None
+        } else {
+            let descriptor = py.detach(|| stream.descriptor()).or_raise(py)?;
+            Some((descriptor, Converter::new(py)?.only(columns)))
+        };
+        let state = State { records, ready: VecDeque::new(), failed: None, next: start };
+        Ok(RecordIterator {
+            handle: Arc::clone(&self.handle),
+            name: self.name.clone(),
+            decoder,
+            state: Mutex::new(state),
+        })
+    }
+}
+
+/// Records, one after the other.
+#[pyclass(frozen, module = "rosettar._native")]
+pub struct RecordIterator {
+    handle: Arc<Handle>,
+    name: String,
+    decoder: Option<(MessageDescriptor, Converter)>,
+    state: Mutex<State>,
+}
+
+struct State {
+    records: rosettar::read::Records,
+    ready: VecDeque<Ready>,
+    /// What comes after those that are ready.
+    failed: Option<rosettar::Error>,
+    /// The number of the next record to decode.
+    next: u64,
+}
+
+enum Ready {
+    Raw(Vec<u8>),
+    Decoded(DynamicMessage),
+}
+
+#[pymethods]
+impl RecordIterator {
+    fn __iter__(slf: Py<Self>) -> Py<Self> {
+        slf
+    }
+
+    fn __next__<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let mut state = self.state.lock_py_attached(py).unwrap_or_else(PoisonError::into_inner);
+        let state = &mut *state;
+        if state.ready.is_empty() && state.failed.is_none() {
+            // One look at the archive and at signals for many records.
+            self.handle.archive(py)?;
+            py.check_signals()?;
+            py.detach(|| self.fill(state));
+        } else {
+            self.handle.check_process(py)?;
+        }
+        match state.ready.pop_front() {
+            Some(Ready::Raw(record)) => Ok(Some(PyBytes::new(py, &record).into_any())),
+            Some(Ready::Decoded(message)) => {
+                let Some((_, converter)) = &self.decoder else { return Ok(None) };
+                converter.message(py, &message).map(Some)
+            }
+            None => match state.failed.take() {
+                Some(error) => Err(raise(py, error)),
+                None => Ok(None),
+            },
+        }
+    }
+
+    fn __length_hint__(&self) -> usize {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.ready.len() + state.records.remaining() as usize
+    }
+}
+
+impl RecordIterator {
+    fn fill(&self, state: &mut State) {
+        let limits = Limits::default();
+        let mut bytes = 0;
+        while state.ready.len() < AHEAD && bytes < AHEAD_BYTES {
+            let record = match state.records.next_record() {
+                Ok(Some(record)) => record,
+                Ok(None) => return,
+                Err(error) => {
+                    state.failed = Some(error);
+                    return;
+                }
+            };
+            bytes += record.len();
+            let ready = match &self.decoder {
+                None => Ok(Ready::Raw(record.to_vec())),
+                Some((descriptor, _)) => rosettar::record::decode(descriptor, record, &limits).map(Ready::Decoded),
+            };
+            match ready {
+                Ok(ready) => state.ready.push_back(ready),
+                Err(error) => {
+                    state.failed = Some(error.about(format!("record {} of stream {}", state.next, self.name)));
+                    return;
+                }
+            }
+            state.next += 1;
+        }
+    }
+}
