@@ -22,7 +22,8 @@ def main():
         steps.run("slow tests", [*CARGO_TEST, *slow])
         if steps.run("pip install .", *install()):
             oracle = [sys.executable, "-m", "pytest", "-q", "bindings/python/tests/oracle"]
-            steps.run("Arrow output on 10 000 random pairs", oracle, env=os.environ | {"ROSETTAR_ORACLE_PAIRS": "10000"})
+            more = os.environ | {"ROSETTAR_ORACLE_PAIRS": "10000"}
+            steps.run("Arrow output on 10 000 random pairs", oracle, env=more)
     else:
         minimal = ["cargo", "check", "-p", "rosettar", "--no-default-features", "--locked"]
         steps.run("core crate without default features", minimal)
