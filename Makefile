@@ -25,7 +25,8 @@ demo: $(VENV)/up-to-date
 
 # BENCH: options of benches/bench.py, such as BENCH='--rounds 9 --dir /tmp/bench'. The wheel is a release build of its own.
 bench: $(VENV)/up-to-date
-	$(PYTHON) -m pip install --quiet --disable-pip-version-check --no-deps --upgrade --target build/bench .
+	$(PYTHON) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --upgrade \
+	    --target build/bench .
 	@PYTHONPATH='$(CURDIR)/build/bench' $(PYTHON) benches/bench.py $(BENCH)
 
 test: $(VENV)/up-to-date

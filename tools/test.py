@@ -4,6 +4,7 @@
 A test that cannot run here prints a line `skipped: NAME: REASON`; all of them are listed again at the end.
 """
 
+import os
 import sys
 
 from python_package import install
@@ -19,6 +20,10 @@ def main():
     if "--slow" in sys.argv[1:]:
         slow = ["--lib", "--bins", "--tests", "--", "--ignored", "--show-output", "--test-threads=1"]
         steps.run("slow tests", [*CARGO_TEST, *slow])
+        if steps.run("pip install .", *install()):
+            oracle = [sys.executable, "-m", "pytest", "-q", "bindings/python/tests/oracle"]
+            more = os.environ | {"ROSETTAR_ORACLE_PAIRS": "10000"}
+            steps.run("Arrow output on 10 000 random pairs", oracle, env=more)
     else:
         minimal = ["cargo", "check", "-p", "rosettar", "--no-default-features", "--locked"]
         steps.run("core crate without default features", minimal)
