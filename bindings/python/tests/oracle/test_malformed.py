@@ -152,9 +152,11 @@ def accepted(case, parsed):
     """The rule by which we may refuse what protobuf parsed."""
     if not parsed.IsInitialized():
         return "required"
-    if not no_text_as_bytes(parsed):
-        return "utf8"
-    return None
+    try:
+        text = no_text_as_bytes(parsed)
+    except UnicodeDecodeError:  # a key of a map, which protobuf takes for text when it is looked up
+        text = False
+    return None if text else "utf8"
 
 
 def refused_alone(text):
