@@ -83,6 +83,36 @@ pub(crate) enum Data {
     List(Box<List>),
 }
 
+/// The place of a row's value, by its type, which the plan knows.
+macro_rules! places {
+    ($($name:ident: $variant:ident => $type:ty;)*) => {
+        impl Data {
+            $(
+                #[inline(always)]
+                pub(crate) fn $name(&mut self, row: usize) -> &mut $type {
+                    match self {
+                        Self::$variant(values, ..) => &mut values[row],
+                        _ => unreachable!("the plan has another column here"),
+                    }
+                }
+            )*
+        }
+    };
+}
+
+places! {
+    bool: Bool => bool;
+    i32: I32 => i32;
+    u32: U32 => u32;
+    i64: I64 => i64;
+    u64: U64 => u64;
+    f32: F32 => f32;
+    f64: F64 => f64;
+    slot: Slot => Slot;
+    time: Time => (i64, i32);
+    json: Json => (Slot, Slot);
+}
+
 /// The elements of a list in each row.
 pub(crate) struct List {
     pub(crate) items: Table,

@@ -7,7 +7,7 @@ use prost_reflect::MessageDescriptor;
 use rosettar::Limits;
 use rosettar::record::{self, JsonOptions};
 
-use crate::columns::{Data, Growth, Slot, Table};
+use crate::columns::{Growth, Slot, Table};
 use crate::fault::Fault;
 use crate::plan::{EnumPlan, FieldPlan, Found, Kind, MessagePlan, Shape};
 use crate::wire::{self, Cursor};
@@ -93,7 +93,7 @@ fn message(
             }
             found => {
                 state.unknown += u64::from(found == Found::Unknown);
-                cursor.skip(key, depth)?;
+                cursor.pass(key, depth)?;
             }
         }
     }
@@ -139,13 +139,12 @@ fn one(
                     return cursor.skip(key, depth).map(drop);
                 }
             }
-            value(&field.kind, table, field.column, row, key, cursor, depth, state)?;
             if let Some(column) = table.columns.get_mut(field.column)
                 && let Some(valid) = &mut column.valid
             {
                 valid[row] = true;
             }
-            Ok(())
+            value(&field.kind, table, field.column, row, key, cursor, depth, state)
         }
         Shape::Repeated => {
             let list = table.list(field.column);
@@ -191,8 +190,7 @@ fn knows_value(values: &EnumPlan, mut entry: Cursor<'_>, depth: usize) -> Result
 
 /// Makes `member` the one that is set, and clears another that was.
 fn take_over(plan: &MessagePlan, table: &mut Table, row: usize, oneof: usize, member: u32) {
-    let Data::U32(set, _) = &mut table.columns[oneof].data else { unreachable!("the state of a oneof is a number") };
-    let before = std::mem::replace(&mut set[row], member);
+    let before = std::mem::replace(table.columns[oneof].data.u32(row), member);
     if before != member
         && before != 0
         && let Found::Field(place) = plan.find(before)
@@ -229,39 +227,59 @@ fn value(
             state,
         );
     }
-    match (&mut table.columns[column].data, kind) {
-        (Data::I32(values, _), Kind::Int32 | Kind::Enum(_)) => values[row] = cursor.varint()? as i32,
-        (Data::I64(values, _), Kind::Int64) => values[row] = cursor.varint()? as i64,
-        (Data::F64(values, _), Kind::Double) => values[row] = f64::from_le_bytes(cursor.fixed64()?),
-        (Data::Slot(values, _), Kind::String) => {
+    let data = &mut table.columns[column].data;
+    match kind {
+        Kind::Int32 | Kind::Enum(_) => *data.i32(row) = cursor.varint()? as i32,
+        Kind::Int64 => *data.i64(row) = cursor.varint()? as i64,
+        Kind::Double => *data.f64(row) = f64::from_le_bytes(cursor.fixed64()?),
+        Kind::String => {
             let place = cursor.delimited()?;
             if state.careful {
                 check_text(&cursor.bytes[place.0..place.1])?;
             }
-            values[row] = state.slot(place);
+            *data.slot(row) = state.slot(place);
         }
-        (Data::Bool(values, _), Kind::Bool) => values[row] = cursor.varint()? != 0,
-        (Data::U32(values, _), Kind::Uint32) => values[row] = cursor.varint()? as u32,
-        (Data::U64(values, _), Kind::Uint64) => values[row] = cursor.varint()?,
-        (Data::F32(values, _), Kind::Float) => values[row] = f32::from_le_bytes(cursor.fixed32()?),
-        (Data::I32(values, _), Kind::Sint32) => values[row] = zigzag32(cursor.varint()?),
-        (Data::I64(values, _), Kind::Sint64) => values[row] = zigzag64(cursor.varint()?),
-        (Data::U32(values, _), Kind::Fixed32) => values[row] = u32::from_le_bytes(cursor.fixed32()?),
-        (Data::I32(values, _), Kind::Sfixed32) => values[row] = i32::from_le_bytes(cursor.fixed32()?),
-        (Data::U64(values, _), Kind::Fixed64) => values[row] = u64::from_le_bytes(cursor.fixed64()?),
-        (Data::I64(values, _), Kind::Sfixed64) => values[row] = i64::from_le_bytes(cursor.fixed64()?),
-        (Data::Slot(values, _), Kind::Bytes) => values[row] = state.slot(cursor.delimited()?),
-        (Data::Time(values), Kind::Time(per_second)) => {
-            time(&mut values[row], *per_second, key, cursor, depth, state)?;
-        }
-        (Data::Bool(values, _), Kind::Empty) => {
-            values[row] = true;
+        Kind::Bool => *data.bool(row) = cursor.varint()? != 0,
+        Kind::Uint32 => *data.u32(row) = cursor.varint()? as u32,
+        Kind::Uint64 => *data.u64(row) = cursor.varint()?,
+        Kind::Float => *data.f32(row) = f32::from_le_bytes(cursor.fixed32()?),
+        Kind::Sint32 => *data.i32(row) = zigzag32(cursor.varint()?),
+        Kind::Sint64 => *data.i64(row) = zigzag64(cursor.varint()?),
+        Kind::Fixed32 => *data.u32(row) = u32::from_le_bytes(cursor.fixed32()?),
+        Kind::Sfixed32 => *data.i32(row) = i32::from_le_bytes(cursor.fixed32()?),
+        Kind::Fixed64 => *data.u64(row) = u64::from_le_bytes(cursor.fixed64()?),
+        Kind::Sfixed64 => *data.i64(row) = i64::from_le_bytes(cursor.fixed64()?),
+        Kind::Bytes => *data.slot(row) = state.slot(cursor.delimited()?),
+        Kind::Time(per_second) => time(data.time(row), *per_second, key, cursor, depth, state)?,
+        _ => special(kind, table, column, row, key, cursor, depth, state)?,
+    }
+    Ok(())
+}
+
+/// [`value`] for what is rarer, or takes longer anyway.
+#[allow(clippy::too_many_arguments)]
+#[inline(never)]
+fn special(
+    kind: &Kind,
+    table: &mut Table,
+    column: usize,
+    row: usize,
+    key: u32,
+    cursor: &mut Cursor<'_>,
+    depth: usize,
+    state: &mut State,
+) -> Result<(), Fault> {
+    let data = &mut table.columns[column].data;
+    match kind {
+        Kind::Empty => {
+            *data.bool(row) = true;
             skip_message(key, cursor, depth, state)?;
         }
-        (_, Kind::Wrapper(inner, inner_key)) => {
+        Kind::Wrapper(inner, inner_key) => {
             wrapper(inner, *inner_key, table, column, row, key, cursor, depth, state)?;
         }
-        (Data::List(list), Kind::Paths) => {
+        Kind::Paths => {
+            let list = table.list(column);
             list.begin(row);
             let (start, end) = cursor.delimited()?;
             let mut inner = Cursor { bytes: &cursor.bytes[..end], at: start };
@@ -277,12 +295,17 @@ fn value(
                 value(&Kind::String, &mut list.items, 0, item, key, &mut inner, depth, state)?;
             }
         }
-        (Data::Json(values, _), Kind::Json(descriptor)) => {
-            let raw = gather(values[row].0, key, cursor, depth, state)?;
-            values[row] = (raw, json(descriptor, raw.of(cursor.bytes, &state.arena), depth, &state.limits)?.put(state));
+        Kind::Json(descriptor) => {
+            let slots = data.json(row);
+            let raw = gather(slots.0, key, cursor, depth, state)?;
+            let text = json(descriptor, raw.of(cursor.bytes, &state.arena), depth, &state.limits)?;
+            *slots = (raw, text.put(state));
         }
-        (Data::Slot(values, _), Kind::Raw) => values[row] = gather(values[row], key, cursor, depth, state)?,
-        _ => unreachable!("the plan has another column for this"),
+        Kind::Raw => {
+            let slot = data.slot(row);
+            *slot = gather(*slot, key, cursor, depth, state)?;
+        }
+        _ => unreachable!("the other kinds are done above"),
     }
     Ok(())
 }

@@ -29,10 +29,14 @@ impl<'a> Cursor<'a> {
     /// A varint of at most 64 bits; non-minimal ones are accepted, as every protobuf library does inside a message.
     #[inline(always)]
     pub(crate) fn varint(&mut self) -> Result<u64, Fault> {
-        match self.bytes.get(self.at) {
-            Some(&byte) if byte < 0x80 => {
+        match self.bytes.get(self.at..) {
+            Some(&[byte, ..]) if byte < 0x80 => {
                 self.at += 1;
                 Ok(u64::from(byte))
+            }
+            Some(&[low, high, ..]) if high < 0x80 => {
+                self.at += 2;
+                Ok(u64::from(low & 0x7f) | u64::from(high) << 7)
             }
             _ => self.long_varint(),
         }
@@ -94,8 +98,18 @@ impl<'a> Cursor<'a> {
         Ok((start, self.at))
     }
 
-    /// Passes over a value whose key was read, with a stack of its own: the depth of hostile groups never becomes the
-    /// depth of the call stack. `depth` is how deep the field's message is. Returns where the value of a group ends.
+    /// Passes over a value whose key was read. `depth` is how deep the field's message is.
+    #[inline(always)]
+    pub(crate) fn pass(&mut self, key: u32, depth: usize) -> Result<(), Fault> {
+        match key & 7 {
+            VARINT => self.varint().map(drop),
+            BYTES => self.delimited().map(drop),
+            _ => self.skip(key, depth).map(drop),
+        }
+    }
+
+    /// As [`pass`](Self::pass), with a stack of its own: the depth of hostile groups never becomes the
+    /// depth of the call stack. Returns where the value of a group ends.
     pub(crate) fn skip(&mut self, key: u32, depth: usize) -> Result<usize, Fault> {
         let mut open: Vec<u32> = Vec::new();
         let (mut key, mut key_at) = (key, self.at);
