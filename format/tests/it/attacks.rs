@@ -491,7 +491,7 @@ fn hostile_sqlite_inside_c1z() {
     }
 }
 
-/// What the Python module will rest on: an archive owns its bytes, or borrows none, and may be shared between threads.
+/// What the Python package rests on (its own tests are bindings/python/tests): an archive owns its bytes, or borrows none, and may be shared between threads.
 #[test]
 fn mutable_buffers_and_threads() {
     fn shared<T: Send + Sync + 'static>() {}
