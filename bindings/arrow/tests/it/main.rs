@@ -1,4 +1,5 @@
 //! Tests of the crate through its public interface.
 
+mod hostile;
 mod kinds;
 mod support;
