@@ -185,23 +185,23 @@ impl Table {
         }
     }
 
-    /// Sets the field back to what it is in a row where it is absent.
-    pub(crate) fn clear(&mut self, field: &FieldPlan, row: usize) {
+    /// Sets the field back to what it is in a row where it is absent; how many columns that took.
+    pub(crate) fn clear(&mut self, field: &FieldPlan, row: usize) -> u64 {
+        let mut cleared = 1;
         if let (Kind::Message(inner), Shape::Singular) = (&field.kind, field.shape) {
-            self.clear_message(inner, row);
+            cleared += self.clear_message(inner, row);
         }
         if let Some(column) = self.columns.get_mut(field.column) {
             column.restore(row, row + 1);
         }
+        cleared
     }
 
-    fn clear_message(&mut self, message: &MessagePlan, row: usize) {
+    fn clear_message(&mut self, message: &MessagePlan, row: usize) -> u64 {
         for &oneof in &message.oneofs {
             self.columns[oneof].restore(row, row + 1);
         }
-        for field in &message.fields {
-            self.clear(field, row);
-        }
+        message.fields.iter().map(|field| self.clear(field, row)).sum()
     }
 
     #[inline(always)]

@@ -12,6 +12,9 @@ use crate::fault::Fault;
 use crate::plan::{EnumPlan, FieldPlan, Found, Kind, MessagePlan, Shape};
 use crate::wire::{self, Cursor};
 
+/// How many bytes of one record are copied to put messages together that come in parts and become JSON or stay as they are.
+const MOST_MERGED: usize = 64 << 20;
+
 /// What decoding needs besides plan and tables.
 pub(crate) struct State {
     pub(crate) growth: Growth,
@@ -21,8 +24,10 @@ pub(crate) struct State {
     pub(crate) text: usize,
     /// Fields and values that the types do not have.
     pub(crate) unknown: u64,
-    /// Values of the record at hand.
+    /// Values of the record at hand, and whatever else takes as long as a value.
     pub(crate) values: u64,
+    /// Bytes of messages of the record at hand that were put together from parts.
+    pub(crate) merged: usize,
     pub(crate) limits: Limits,
     /// Whether each string is checked as it comes. Otherwise all of a column are, at the end, which is faster but does not
     /// tell the record.
@@ -32,7 +37,12 @@ pub(crate) struct State {
 impl State {
     #[inline(always)]
     fn count(&mut self) -> Result<(), Fault> {
-        self.values += 1;
+        self.count_some(1)
+    }
+
+    #[inline(always)]
+    fn count_some(&mut self, values: u64) -> Result<(), Fault> {
+        self.values += values;
         if self.values > self.limits.record_values {
             return Err(self.too_many());
         }
@@ -60,7 +70,7 @@ pub(crate) fn record(
     (start, end): (usize, usize),
     state: &mut State,
 ) -> Result<(), Fault> {
-    state.values = 0;
+    (state.values, state.merged) = (0, 0);
     message(plan, table, row, &mut Cursor { bytes: &source[..end], at: start }, None, 0, state)
 }
 
@@ -134,7 +144,7 @@ fn one(
     match field.shape {
         Shape::Singular => {
             if let Some((oneof, member)) = field.oneof {
-                take_over(plan, table, row, oneof, member);
+                take_over(plan, table, row, oneof, member, state)?;
                 if field.is_displacing() {
                     return cursor.skip(key, depth).map(drop);
                 }
@@ -189,14 +199,23 @@ fn knows_value(values: &EnumPlan, mut entry: Cursor<'_>, depth: usize) -> Result
 }
 
 /// Makes `member` the one that is set, and clears another that was.
-fn take_over(plan: &MessagePlan, table: &mut Table, row: usize, oneof: usize, member: u32) {
+fn take_over(
+    plan: &MessagePlan,
+    table: &mut Table,
+    row: usize,
+    oneof: usize,
+    member: u32,
+    state: &mut State,
+) -> Result<(), Fault> {
     let before = std::mem::replace(table.columns[oneof].data.u32(row), member);
     if before != member
         && before != 0
         && let Found::Field(place) = plan.find(before)
     {
-        table.clear(&plan.fields[place], row);
+        let cleared = table.clear(&plan.fields[place], row);
+        state.count_some(cleared)?;
     }
+    Ok(())
 }
 
 /// Writes the value of a field whose key was read to `column` of `row`.
@@ -457,6 +476,11 @@ fn gather(before: Slot, key: u32, cursor: &mut Cursor<'_>, depth: usize, state: 
     };
     if before.len() == 0 {
         return Ok(state.slot((start, end)));
+    }
+    // Each part copies those before it, so that a great many of them would take forever.
+    state.merged += before.len() + end - start;
+    if state.merged > MOST_MERGED {
+        return Err(Fault::limit("a message in so many parts that it takes more than 64 MiB to put it together"));
     }
     let mut whole = before.of(cursor.bytes, &state.arena).to_vec();
     whole.extend_from_slice(&cursor.bytes[start..end]);

@@ -42,6 +42,7 @@ impl Decoder {
             text: 0,
             unknown: 0,
             values: 0,
+            merged: 0,
             limits: stream.limits().clone(),
             careful: false,
         };

@@ -238,4 +238,17 @@ fn hostile_schemas_and_records_cost_little() {
     let packed = [&b"\x0a\x80\x89\x7a"[..], &vec![1; 2_000_000]].concat();
     let error = read(&s.stream(&[packed]), 0..1, &ArrowOptions::new()).unwrap().find_map(Result::err).unwrap();
     assert!(error.to_string().contains("record-values"), "{error}");
+
+    // A message that is cut, in many parts, each of which copies those before; members of a oneof by turns, each of which
+    // clears many columns.
+    let cut = schema("syntax = \"proto3\"; message T { T t = 1; bytes b = 2; }");
+    let part = cut.record(&format!(r#"{{"t":{{"t":{{"b":"{}"}}}}}}"#, "AAAA".repeat(100)));
+    let turns = schema(&format!(
+        "syntax = \"proto3\"; message E {{ {fields} }} message T {{ oneof o {{ E a = 1; int32 b = 2; }} }}"
+    ));
+    for (s, record) in [(&cut, part.repeat(100_000)), (&turns, b"\x0a\x00\x10\x01".repeat(400_000))] {
+        let started = std::time::Instant::now();
+        let error = read(&s.stream(&[record]), 0..1, &ArrowOptions::new()).unwrap().find_map(Result::err).unwrap();
+        assert!(error.to_string().contains("limit.record-values"), "{error} after {:?}", started.elapsed());
+    }
 }
