@@ -4,8 +4,9 @@
     import rosettar, polars as pl
     df = pl.DataFrame(rosettar.open("flights.rtar").streams["flights"])
 
-`open` reads an archive, `create` writes one, `scan` is for Polars and `dataset` for pyarrow and DuckDB. A stream goes as it is
-into `pyarrow.table`, `polars.DataFrame`, `pandas.DataFrame.from_arrow`, and DuckDB's SQL.
+`open` reads an archive and `create` writes one; `scan` is for Polars, `dataset` for pyarrow and DuckDB; `pack` takes a
+directory, `recover` salvages a broken archive, `diff` compares two. A stream is a table, and goes as it is into
+`pyarrow.table`, `polars.DataFrame`, `pandas.DataFrame.from_arrow`, and by its variable's name into DuckDB's SQL.
 """
 
 from rosettar._errors import (
@@ -28,12 +29,14 @@ from rosettar._reading import (
     Entry,
     EntryFile,
     ExtractReport,
+    RecoverReport,
     Schema,
     Stream,
     Streams,
     VerifyReport,
     diff,
-    open,  # noqa: A004
+    open,
+    recover,
 )
 from rosettar._scanning import dataset, scan
 from rosettar._times import Duration, Timestamp
@@ -55,6 +58,7 @@ __all__ = [
     "NotFoundError",
     "Note",
     "PolicyError",
+    "RecoverReport",
     "Schema",
     "SchemaError",
     "Stream",
@@ -73,5 +77,6 @@ __all__ = [
     "diff",
     "open",
     "pack",
+    "recover",
     "scan",
 ]

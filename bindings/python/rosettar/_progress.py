@@ -5,22 +5,52 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from typing import Any
+
+#: What a function takes as ``progress``: a callable is told the bytes done, and the bytes there are in all or 0.
+Progress = bool | Callable[[int, int], object] | None
 
 
-def bar(what: str) -> Callable[[int, int], object]:
-    """A callable that shows how many bytes of how many are done."""
+class telling:
+    """A context manager: what to call about progress, if anything; a bar of its own is closed at the end."""
+
+    def __init__(self, progress: Progress, doing: str) -> None:
+        self._progress, self._doing = progress, doing
+        self._bar: Any = None
+
+    def __enter__(self) -> Callable[[int, int], object] | None:
+        if self._progress is None or self._progress is False:
+            return None
+        if callable(self._progress):
+            return self._progress
+        self._bar = bar(self._doing)
+        return self._bar  # type: ignore[no-any-return]
+
+    def __exit__(self, *exception: object) -> None:
+        if self._bar is not None:
+            self._bar.close()
+
+
+def bar(what: str) -> _Bar | _Plain:
+    """A callable that shows how many bytes of how many are done, until it is closed."""
     try:
         from tqdm.auto import tqdm
     except ImportError:
         return _Plain(what)
-    shown = tqdm(desc=what, unit="B", unit_scale=True, unit_divisor=1024, leave=False)
+    return _Bar(tqdm(desc=what, unit="B", unit_scale=True, unit_divisor=1024, leave=False))
 
-    def tell(done: int, total: int) -> None:
-        if total and shown.total != total:
-            shown.total = total
-        shown.update(done - shown.n)
 
-    return tell
+class _Bar:
+    def __init__(self, shown: Any) -> None:
+        self._shown = shown
+
+    def __call__(self, done: int, total: int) -> None:
+        if total and self._shown.total != total:
+            self._shown.total = total
+        self._shown.update(done - self._shown.n)
+
+    def close(self) -> None:
+        self._shown.close()
 
 
 class _Plain:
@@ -34,3 +64,8 @@ class _Plain:
             sys.stderr.write("\r" + text)
             sys.stderr.flush()
             self._shown = text
+
+    def close(self) -> None:
+        if self._shown and sys.stderr is not None:
+            sys.stderr.write("\n")
+            self._shown = ""

@@ -5,16 +5,37 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from html import escape
 from typing import Any, BinaryIO
 
-from . import _native
-from ._errors import Error, IoError, SchemaError, UsageError
-from ._times import Timestamp, make_timestamp
+from rosettar import _native
+from rosettar._entries import Entries, Entry, EntryFile
+from rosettar._errors import Error, IoError, UsageError
+from rosettar._progress import Progress, telling
+from rosettar._show import show, table
+from rosettar._streams import Schema, Stream, Streams
+from rosettar._writing import Summary
 
-Progress = bool | Callable[[int, int], object] | None
+__all__ = [
+    "Annotation",
+    "Archive",
+    "Entries",
+    "Entry",
+    "EntryFile",
+    "ExtractReport",
+    "RecoverReport",
+    "Schema",
+    "Stream",
+    "Streams",
+    "VerifyReport",
+    "diff",
+    "open",
+    "recover",
+]
+
+#: What an archive is read from.
+Source = str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO
 
 _INSTEAD = {
     "namelist": "iterate over the archive, or list(archive)",
@@ -34,8 +55,8 @@ _INSTEAD = {
 }
 
 
-def open(  # noqa: A001
-    source: str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO,
+def open(
+    source: Source,
     *,
     limits: Mapping[str, int | str] | None = None,
     threads: int | None = None,
@@ -45,165 +66,46 @@ def open(  # noqa: A001
     `limits` sets limits by name, such as `{"decoded-bytes": "64G"}`. `threads` says how many threads decode; as many as
     there are cores unless set. Nothing but the index is read until it is asked for, and all is proven before it is
     handed out. A file object must not be used otherwise meanwhile.
+
+    >>> import os, pyarrow, rosettar, tempfile
+    >>> path = os.path.join(tempfile.mkdtemp(), "trips.rtar")
+    >>> with rosettar.create(path) as w:
+    ...     w.add_bytes("readme.txt", b"Trips of one day.")
+    ...     w.write_table("trips", pyarrow.table({"who": ["Ann", "Bo"], "km": [3, 4]}))
+    >>> with rosettar.open(path) as archive:
+    ...     print(list(archive), list(archive.streams))
+    ...     print(archive["readme.txt"].read())
+    ...     print(pyarrow.table(archive.streams["trips"])["km"].to_pylist())
+    ['readme.txt'] ['trips']
+    b'Trips of one day.'
+    [3, 4]
     """
-    pairs = [(name, str(value)) for name, value in (limits or {}).items()]
+    pairs, source = _limits(limits), _source(source, "open")
+    how = "path" if isinstance(source, str) else "bytes" if isinstance(source, bytes) else "file"
+    native = _native.Archive.open(source, pairs, threads)
+    return Archive(native, (how, None if how == "file" else source, pairs, threads))
+
+
+def _limits(limits: Mapping[str, int | str] | None) -> list[tuple[str, str]]:
+    return [(name.replace("_", "-"), str(value)) for name, value in (limits or {}).items()]
+
+
+def _source(source: Any, function: str) -> Any:
+    """A path as an absolute one, bytes that nobody changes, or a file object."""
     if isinstance(source, str | os.PathLike):
-        path = os.path.abspath(os.fspath(source))
-        native = _native.Archive.open_path(path, pairs, threads)
-        return Archive(native, ("path", path, pairs, threads))
-    if not isinstance(source, bytes):
-        try:
-            source = bytes(memoryview(source))  # type: ignore[arg-type]
-        except TypeError:
-            pass
+        return os.path.abspath(os.fspath(source))
     if isinstance(source, bytes):
-        return Archive(_native.Archive.open_bytes(source, pairs, threads), ("bytes", source, pairs, threads))
+        return source
+    try:
+        return bytes(memoryview(source))
+    except TypeError:
+        pass
     if not (hasattr(source, "read") and hasattr(source, "seek")):
         found = type(source).__name__
-        raise TypeError(f"open() takes a path, bytes or a binary file object that seeks, not {found}")
+        raise TypeError(f"{function}() takes a path, bytes or a binary file object that seeks, not {found}")
     if isinstance(source, io.TextIOBase):
-        raise TypeError("open() takes a file object opened in binary mode: open(path, 'rb')")
-    return Archive(_native.Archive.open_file(source, pairs, threads), ("file", None, pairs, threads))
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """What an archive says of a file, directory or symbolic link."""
-
-    path: str
-    kind: str
-    """`"file"`, `"directory"` or `"symlink"`."""
-    size: int
-    mode: int
-    mtime: Timestamp | dict[str, int]
-    target: str | None
-    """Where a symbolic link leads."""
-    digest: str | None
-    """The SHA-256 of the content of a file."""
-
-    @classmethod
-    def _make(cls, parts: tuple[Any, ...]) -> Entry:
-        path, kind, size, mode, seconds, nanos, target, digest = parts
-        return cls(path, kind, size, mode, make_timestamp(seconds, nanos), target, digest)
-
-
-class EntryFile(io.RawIOBase):
-    """The content of an entry, as a binary file object that seeks."""
-
-    def __init__(self, archive: Archive, entry: Entry) -> None:
-        self._archive = archive
-        self._reader: Any = None
-        self.entry = entry
-        self.name = entry.path
-        self.mode = "rb"
-
-    def _open(self) -> Any:
-        if self.closed:
-            raise ValueError("I/O operation on closed file")
-        if self._reader is None:
-            self._reader = self._archive._native.open_entry(self.entry.path)
-        return self._reader
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def read(self, size: int | None = -1, /) -> bytes:
-        """The next `size` bytes, and fewer only at the end; all that are left unless `size` is given."""
-        return self._open().read(-1 if size is None else size)
-
-    def readall(self) -> bytes:
-        return self.read()
-
-    def readinto(self, buffer: Any, /) -> int:
-        view = memoryview(buffer).cast("B")
-        piece = self._open().read(min(len(view), 1 << 20))
-        view[: len(piece)] = piece
-        return len(piece)
-
-    def seek(self, offset: int, whence: int = 0, /) -> int:
-        return self._open().seek(offset, whence)
-
-    def tell(self) -> int:
-        return self.seek(0, 1)
-
-    def open_text(
-        self, encoding: str = "utf-8", errors: str | None = None, newline: str | None = None
-    ) -> io.TextIOWrapper:
-        """The content as text, from its beginning."""
-        raw = EntryFile(self._archive, self.entry)
-        return io.TextIOWrapper(io.BufferedReader(raw), encoding=encoding, errors=errors, newline=newline)
-
-    def __repr__(self) -> str:
-        return f"<rosettar.EntryFile {self.entry.path!r}, {self.entry.kind}, {self.entry.size} bytes>"
-
-
-class Entries(Sequence[Entry]):
-    """The entries of an archive, in its order; also an Arrow table: `pyarrow.table(archive.entries)`."""
-
-    def __init__(self, archive: Archive) -> None:
-        self._archive = archive
-
-    def __len__(self) -> int:
-        return self._archive.info()["entries"]
-
-    def _from(self, start: int) -> Iterator[Entry]:
-        native = self._archive._native.entries(start)
-        while some := native.next_entries(1024):
-            yield from map(Entry._make, some)
-
-    def __iter__(self) -> Iterator[Entry]:
-        return self._from(0)
-
-    def __getitem__(self, index: Any) -> Any:
-        count = len(self)
-        if isinstance(index, slice):
-            return [self[at] for at in range(*index.indices(count))]
-        at = index + count if index < 0 else index
-        if not 0 <= at < count:
-            raise IndexError(f"entry {index}: the archive has {count}")
-        return Entry._make(self._archive._native.entries(at).next_entries(1)[0])
-
-    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
-        return self._archive._native.entries_arrow()
-
-    def __repr__(self) -> str:
-        return f"<rosettar.Entries: {len(self)} of {self._archive._label()}>"
-
-    def _repr_html_(self) -> str:
-        rows = []
-        for entry, _ in zip(self, range(_SHOWN)):
-            rows.append((entry.path, entry.kind, entry.size, f"{entry.mode:o}", entry.mtime))
-        return _table(repr(self), ("path", "kind", "size", "mode", "mtime"), rows, len(self))
-
-
-class Schema:
-    """A protobuf schema of an archive; `str()` gives it as `.proto` text."""
-
-    def __init__(self, archive: Archive, number: int, type_name: str | None = None) -> None:
-        self._archive = archive
-        self.number = number
-        self.type_name = type_name
-        """The full name of the record type, where it is the schema of a stream."""
-
-    @property
-    def descriptor_set(self) -> bytes:
-        """The serialized `google.protobuf.FileDescriptorSet`, as it is stored."""
-        return self._archive._native.descriptor_set(self.number)
-
-    def proto(self) -> dict[str, str]:
-        """The text of each file, by the name that imports have for it."""
-        return dict(self._archive._native.proto_files(self.number))
-
-    def __str__(self) -> str:
-        files = [(name, text) for name, text in self.proto().items() if not name.startswith("google/protobuf/")]
-        return "\n".join(f"// {name}\n{text}" for name, text in files)
-
-    def __repr__(self) -> str:
-        of = f" of {self.type_name}" if self.type_name else ""
-        return f"<rosettar.Schema {self.number}{of}>"
+        raise TypeError(f"{function}() takes a file object opened in binary mode: open(path, 'rb')")
+    return source
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,145 +159,42 @@ class ExtractReport:
     left_behind: list[os.PathLike[str]]
 
 
-class Stream:
-    """Records of one type, or a part of them: rows `start` to before `stop`, and the columns chosen."""
+@dataclass(frozen=True, slots=True)
+class RecoverReport:
+    """What `recover` salvaged, and what it could not."""
 
-    def __init__(
-        self, archive: Archive, name: str, rows: range, columns: tuple[str, ...] = (), options: Any = None
-    ) -> None:
-        self._archive = archive
-        self._native = archive._native.stream(name)
-        self._rows = rows
-        self._columns = columns
-        self._options: dict[str, Any] = dict(options or {})
-        self.name = name
-
-    def __len__(self) -> int:
-        return len(self._rows)
-
-    def __iter__(self) -> Iterator[Any]:
-        return self._native.records(self._rows.start, self._rows.stop, False, list(self._columns))
-
-    def __getitem__(self, index: Any) -> Any:
-        if isinstance(index, slice):
-            if index.step not in (None, 1):
-                raise ValueError("a stream is sliced without a step: stream[start:stop]")
-            rows = self._rows[index]
-            return self._with(rows=rows if len(rows) else range(rows.start, rows.start))
-        try:
-            at = self._rows[index]
-        except IndexError:
-            raise IndexError(f"record {index}: the stream has {len(self)}") from None
-        return next(self._native.records(at, at + 1, False, list(self._columns)))
-
-    def _with(self, **changes: Any) -> Stream:
-        parts = {"rows": self._rows, "columns": self._columns, "options": self._options, **changes}
-        return Stream(self._archive, self.name, **parts)
-
-    def rows(self, start: int, stop: int) -> Stream:
-        """The rows from `start` to before `stop`; nothing before them is decoded."""
-        return self[start:stop]
-
-    def select(self, *columns: str) -> Stream:
-        """Only these columns; `"a.b"` is field `b` of message `a`."""
-        return self._with(columns=columns)
-
-    def with_options(self, **options: Any) -> Stream:
-        """The stream with options for Arrow: `enums="names"|"numbers"`, `errors="raise"|"null"`,
-        `timestamps="s"|"ms"|"us"|"ns"`, `recursion`, `cut="json"|"binary"`, `defaults`, `batch_rows`, `batch_bytes`,
-        `threads`.
-        """
-        stream = self._with(options={**self._options, **options})
-        stream.__arrow_c_schema__()
-        return stream
-
-    def messages(self, *, protobuf: bool = False) -> Iterator[Any]:
-        """The records as dicts, or as messages of the package `protobuf`, whose classes are made from the archive."""
-        if not protobuf:
-            return iter(self)
-        return map(self._message_class().FromString, self.raw())
-
-    def _message_class(self) -> Any:
-        try:
-            from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
-        except ImportError:
-            raise ImportError("messages(protobuf=True) needs the package protobuf: pip install rosettar[protobuf]") from None
-        pool = descriptor_pool.DescriptorPool()
-        for file in descriptor_pb2.FileDescriptorSet.FromString(self._native.descriptor_set()).file:
-            try:
-                pool.AddSerializedFile(file.SerializeToString())
-            except TypeError as error:
-                raise SchemaError(f"the package protobuf refuses {file.name}: {error}", code="schema.descriptor") from None
-        return message_factory.GetMessageClass(pool.FindMessageTypeByName(self.type_name))
-
-    def raw(self) -> Iterator[bytes]:
-        """The records as they are stored: serialized protobuf messages."""
-        return self._native.records(self._rows.start, self._rows.stop, True, [])
-
-    @property
-    def type_name(self) -> str:
-        """The full name of the record type."""
-        return self._native.info()["type_name"]
-
-    @property
-    def schema(self) -> Schema:
-        """The schema that the records are decoded by; prints as `.proto`."""
-        info = self._native.info()
-        return Schema(self._archive, info["schema"], info["type_name"])
-
-    def __arrow_c_schema__(self) -> object:
-        return self._native.arrow_schema(list(self._columns), self._options)
-
-    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
-        return self._native.arrow_stream(self._rows.start, self._rows.stop, list(self._columns), self._options)
-
-    def __reduce__(self) -> Any:
-        bounds = (self._rows.start, self._rows.stop)
-        return _restore_stream, (self._archive, self.name, *bounds, self._columns, self._options)
-
-    def __repr__(self) -> str:
-        columns = f", columns {', '.join(self._columns)}" if self._columns else ""
-        return f"<rosettar.Stream {self.name!r}: {len(self)} records of {self.type_name}{columns}>"
-
-    def _repr_html_(self) -> str:
-        names = list(self._columns) or self._native.columns()
-        rows = []
-        for record in self[:_SHOWN]:
-            if isinstance(record, dict):
-                cells = [_at(record, name) for name in names]
-            else:
-                names, cells = ["value"], [record]
-            rows.append(cells)
-        return _table(repr(self), names, rows, len(self))
-
-
-class Streams(Mapping[str, Stream]):
-    """The streams of an archive by name."""
-
-    def __init__(self, archive: Archive) -> None:
-        self._archive = archive
-
-    def __getitem__(self, name: str) -> Stream:
-        native = self._archive._native.stream(name)
-        return Stream(self._archive, name, range(native.info()["records"]))
-
-    def __contains__(self, name: object) -> bool:
-        return name in self._archive.info()["streams"]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._archive.info()["streams"])
-
-    def __len__(self) -> int:
-        return len(self._archive.info()["streams"])
-
-    def __repr__(self) -> str:
-        return f"<rosettar.Streams: {', '.join(self) or 'none'}>"
+    is_complete: bool
+    """Whether nothing of the content was lost."""
+    summary: Summary
+    """What the new archive is."""
+    entries: int
+    """How many files, directories and links were salvaged."""
+    file_bytes: int
+    """How many bytes the files among them have."""
+    records: int
+    """How many records of streams were salvaged."""
+    losses: dict[str, Any]
+    """What was lost. `damaged`, `lost_entries`, `lost_records`, `lost_schemas` and `kept_as_files` are lists of dicts,
+    `lost_facts` of texts; `more_…` says how many of each are not listed. `unknown_entries` says how many entries are
+    lost whose paths are not known, or None where that is not known either; `by_index` whether the archive's index was
+    whole, and `chain_end`, where it was not, at what byte the readable part ends; `source_size` how large the file is.
+    """
 
 
 class Archive(Mapping[str, EntryFile]):
-    """An open archive: a mapping from paths to the files there, and what else it holds. Closed by `with` or `close()`."""
+    """An open archive: a mapping from paths to the files there, and its streams. Closed by `with` or `close()`.
 
-    def __init__(self, native: Any, origin: tuple[Any, ...]) -> None:
+    >>> import io, rosettar
+    >>> file = io.BytesIO()
+    >>> with rosettar.create(file) as w:
+    ...     w.add_bytes("a.txt", b"alpha")
+    ...     w.attributes["project"] = "demo"
+    >>> with rosettar.open(file) as archive:
+    ...     print("a.txt" in archive, archive["a.txt"].read(), archive.attributes, list(archive.streams))
+    True b'alpha' {'project': 'demo'} []
+    """
+
+    def __init__(self, native: _native.Archive, origin: tuple[Any, ...]) -> None:
         self._native = native
         self._origin = origin
 
@@ -454,11 +253,11 @@ class Archive(Mapping[str, EntryFile]):
     @property
     def attributes(self) -> dict[str, str]:
         """Facts as text."""
-        return self.info()["attributes"]
+        return dict(self.info()["attributes"])
 
     @property
     def annotations(self) -> list[Annotation]:
-        """Typed facts."""
+        """Typed facts: protobuf messages about the archive."""
         found = []
         for url, raw in self._native.annotations():
             found.append(Annotation(url, self._native.decode(url.rsplit("/", 1)[-1], raw), raw))
@@ -470,18 +269,34 @@ class Archive(Mapping[str, EntryFile]):
         return [Schema(self, number) for number in range(self.info()["schemas"])]
 
     def info(self) -> dict[str, Any]:
-        """What the archive says of itself: digests, counts, streams."""
+        """What the archive says of itself: digests, counts, streams.
+
+        >>> import io, rosettar
+        >>> file = io.BytesIO()
+        >>> with rosettar.create(file) as w:
+        ...     w.add_bytes("a.txt", b"alpha")
+        >>> info = rosettar.open(file).info()
+        >>> info["files"], info["file_bytes"], info["streams"]
+        (1, 5, {})
+        """
         return self._native.info()
 
     def verify(self, *, records: bool = False, errors: str = "raise", progress: Progress = None) -> VerifyReport:
         """Check every rule of the format and every digest; with `records`, also that every record decodes.
 
         What is wrong is raised, the first problem with the whole report as its `report`; with `errors="report"` it is
-        only in the report that is returned.
+        only in the report that is returned. `progress=True` shows a bar; a callable is told the bytes done and in all.
+
+        >>> import io, rosettar
+        >>> file = io.BytesIO()
+        >>> with rosettar.create(file) as w:
+        ...     w.add_bytes("a.txt", b"alpha")
+        >>> rosettar.open(file).verify().sound
+        True
         """
         if errors not in ("raise", "report"):
             raise UsageError(f"errors: expected 'raise' or 'report', found {errors!r}", code="usage.option")
-        with _telling(progress, "verify") as tell:
+        with telling(progress, "verify") as tell:
             report = VerifyReport(**self._native.verify(records=records, progress=tell))
         if errors == "raise" and report.problems:
             problem = report.problems[0]
@@ -512,8 +327,16 @@ class Archive(Mapping[str, EntryFile]):
         `"keep"`. `modes="exact"` does not honour the umask. `merge` lets the directory hold other things, and says what
         becomes of files in the way: `"refuse"`, `"never"`, `"newer"`, `"always"`. `names="portable"` refuses names that
         other systems cannot hold. `sync` puts everything on the disk before it appears.
+
+        >>> import io, os, rosettar, tempfile
+        >>> file = io.BytesIO()
+        >>> with rosettar.create(file) as w:
+        ...     w.add_bytes("notes/a.txt", b"alpha")
+        >>> target = os.path.join(tempfile.mkdtemp(), "out")
+        >>> rosettar.open(file).extract(target).files, os.listdir(target)
+        (1, ['notes'])
         """
-        with _telling(progress, "extract") as tell:
+        with telling(progress, "extract") as tell:
             return ExtractReport(
                 **self._native.extract(
                     os.fspath(directory),
@@ -552,10 +375,10 @@ class Archive(Mapping[str, EntryFile]):
 
     def _repr_html_(self) -> str:
         if self.closed:
-            return f"<p>{_show(repr(self))}</p>"
+            return f"<p>{show(repr(self))}</p>"
         rows = [(name, one["type_name"], one["records"]) for name, one in self.info()["streams"].items()]
-        streams = _table("streams", ("name", "type", "records"), rows, len(rows)) if rows else ""
-        return f"<p>{_show(repr(self))}</p>{streams}{self.entries._repr_html_()}"
+        streams = table("streams", ("name", "type", "records"), rows, len(rows)) if rows else ""
+        return f"<p>{show(repr(self))}</p>{streams}{self.entries._repr_html_()}"
 
 
 def diff(
@@ -571,8 +394,18 @@ def diff(
 
     Under `entries`, `streams`, `schemas`, `attributes` and `annotations` stands a list of dicts, each with `change`
     (`"added"`, `"removed"` or `"changed"`), `old` and `new`.
+
+    >>> import io, rosettar
+    >>> old, new = io.BytesIO(), io.BytesIO()
+    >>> with rosettar.create(old) as w:
+    ...     w.add_bytes("a.txt", b"alpha")
+    >>> with rosettar.create(new) as w:
+    ...     w.add_bytes("a.txt", b"beta!")
+    >>> found = rosettar.diff(rosettar.open(old), rosettar.open(new))
+    >>> found["same"], [(one["path"], one["change"], one["aspects"]) for one in found["entries"]]
+    (False, [('a.txt', 'changed', ['content'])])
     """
-    with _telling(progress, "diff") as tell:
+    with telling(progress, "diff") as tell:
         found = old._native.diff(
             new._native, times=times, include=_patterns(include), exclude=_patterns(exclude), progress=tell
         )
@@ -580,6 +413,51 @@ def diff(
         for side in ("old", "new"):
             one[side] = Entry._make(one[side]) if one[side] is not None else None
     return found
+
+
+def recover(
+    source: Source,
+    out: str | os.PathLike[str] | BinaryIO,
+    *,
+    level: int = 3,
+    limits: Mapping[str, int | str] | None = None,
+    threads: int | None = None,
+    progress: Progress = None,
+) -> RecoverReport:
+    """Salvage what is whole of a broken archive, such as one that was cut off, into a new one at `out`.
+
+    Whatever no digest vouches for is left out, and the report says what was lost. `source` is a path, bytes or a binary
+    file object that seeks, and `out` a path or a binary file object.
+
+    >>> import io, os, rosettar
+    >>> whole, salvaged = io.BytesIO(), io.BytesIO()
+    >>> with rosettar.create(whole, chunk_size=4096) as w:
+    ...     w.add_bytes("a.bin", os.urandom(20_000))
+    ...     w.add_bytes("b.bin", os.urandom(20_000))
+    >>> report = rosettar.recover(whole.getvalue()[:35_000], salvaged)
+    >>> report.is_complete, report.entries, list(rosettar.open(salvaged))
+    (False, 1, ['a.bin'])
+    """
+    source = _source(source, "recover")
+    path = os.fspath(out) if isinstance(out, str | os.PathLike) else None
+    if path is None and not hasattr(out, "write"):
+        raise TypeError(f"recover() writes to a path or a binary file object, not {type(out).__name__}")
+    if path is not None and isinstance(source, str) and os.path.exists(path) and os.path.exists(source):
+        if os.path.samefile(path, source):
+            message = "the new archive would replace the broken one: expected another path for it"
+            raise UsageError(message, code="usage.option")
+    with telling(progress, "recover") as tell:
+        summary, losses, complete = _native.recover(
+            source,
+            path,
+            out if path is None else None,
+            level=level,
+            limits=_limits(limits),
+            threads=threads,
+            progress=tell,
+        )
+    counts = {name: losses.pop(name) for name in ("entries", "file_bytes", "records")}
+    return RecoverReport(is_complete=complete, summary=Summary(summary), losses=losses, **counts)
 
 
 def _patterns(patterns: Iterable[str]) -> list[str]:
@@ -594,52 +472,3 @@ def _reopen(source: Any, limits: list[tuple[str, str]], threads: int | None, dig
         message = f"the archive is another than when it was pickled: expected root digest {digest}, found {found}"
         raise IoError(message, code="io.source-changed")
     return archive
-
-
-def _restore_stream(archive: Archive, name: str, start: int, stop: int, columns: Any, options: Any) -> Stream:
-    return Stream(archive, name, range(start, stop), columns, options)
-
-
-_SHOWN = 20
-
-
-def _at(record: Any, path: str) -> Any:
-    if isinstance(record, dict) and path in record:
-        return record[path]
-    for part in path.split("."):
-        record = record.get(part) if isinstance(record, dict) else None
-    return record
-
-
-def _show(value: object) -> str:
-    text = "" if value is None else str(value)
-    if len(text) > 100:
-        text = text[:99] + "…"
-    # What moves or hides text in a browser is shown as a number.
-    return escape("".join(c if c.isprintable() else f"\\u{{{ord(c):x}}}" for c in text))
-
-
-def _table(title: str, names: Sequence[str], rows: Sequence[Sequence[object]], count: int) -> str:
-    head = "".join(f"<th>{_show(name)}</th>" for name in names)
-    body = "".join("<tr>" + "".join(f"<td>{_show(cell)}</td>" for cell in row) + "</tr>" for row in rows)
-    more = f"<p>… {count - len(rows)} more</p>" if count > len(rows) else ""
-    return f"<p>{_show(title)}</p><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{more}"
-
-
-class _telling:
-    """Progress as a callable: what was given, or a bar on standard error."""
-
-    def __init__(self, progress: Progress, doing: str) -> None:
-        self._progress, self._doing = progress, doing
-
-    def __enter__(self) -> Callable[[int, int], object] | None:
-        if self._progress is None or self._progress is False:
-            return None
-        if callable(self._progress):
-            return self._progress
-        from ._progress import bar
-
-        return bar(self._doing)
-
-    def __exit__(self, *exception: object) -> None:
-        pass

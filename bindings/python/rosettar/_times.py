@@ -34,7 +34,7 @@ class Timestamp(datetime):
 
     def unix_nanos(self) -> int:
         """Nanoseconds since 1970-01-01T00:00:00Z, exact."""
-        return (self - _EPOCH) // timedelta(microseconds=1) * 1000 + self.nanosecond
+        return _nanos(_plain(self) - _EPOCH) + self.nanosecond
 
     def isoformat(self, sep: str = "T", timespec: str = "auto") -> str:
         text = super().isoformat(sep, timespec)
@@ -50,7 +50,7 @@ class Timestamp(datetime):
     def __repr__(self) -> str:
         return f"rosettar.Timestamp({self.isoformat()!r})"
 
-    def replace(self, *args: Any, nanosecond: int | None = None, **kwargs: Any) -> Timestamp:  # type: ignore[override]
+    def replace(self, *args: Any, nanosecond: int | None = None, **kwargs: Any) -> Timestamp:
         plain = _plain(self).replace(*args, **kwargs)
         return _with_nanos(type(self), plain, self.nanosecond if nanosecond is None else nanosecond)
 
@@ -90,16 +90,16 @@ class Timestamp(datetime):
             return NotImplemented
         return _plain(self) == _plain(other) and self.nanosecond == getattr(other, "nanosecond", 0)
 
-    def __lt__(self, other: datetime) -> bool:
+    def __lt__(self, other: datetime) -> bool:  # type: ignore[override]
         return self._order(other) < 0 if isinstance(other, datetime) else NotImplemented
 
-    def __le__(self, other: datetime) -> bool:
+    def __le__(self, other: datetime) -> bool:  # type: ignore[override]
         return self._order(other) <= 0 if isinstance(other, datetime) else NotImplemented
 
-    def __gt__(self, other: datetime) -> bool:
+    def __gt__(self, other: datetime) -> bool:  # type: ignore[override]
         return self._order(other) > 0 if isinstance(other, datetime) else NotImplemented
 
-    def __ge__(self, other: datetime) -> bool:
+    def __ge__(self, other: datetime) -> bool:  # type: ignore[override]
         return self._order(other) >= 0 if isinstance(other, datetime) else NotImplemented
 
     def __hash__(self) -> int:

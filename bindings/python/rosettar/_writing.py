@@ -9,20 +9,19 @@ import json
 import math
 import os
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
 from rosettar import _native
 from rosettar._errors import UsageError
+from rosettar._progress import Progress, telling
 
 if TYPE_CHECKING:
     from typing import Self
 
 __all__ = ["Note", "StreamWriter", "Summary", "Writer", "append", "create", "pack"]
 
-#: What tells of progress: called with the bytes done, and the bytes there are in all or 0.
-Progress = Callable[[int, int], object] | bool | None
 #: A time: a datetime with a time zone, or seconds since 1970.
 Time = datetime.datetime | float | int | None
 
@@ -229,6 +228,7 @@ class Writer:
     ) -> None:
         path, file = _target(target)
         self._target = "<file object>" if path is None else os.fspath(path)
+        self._telling = telling(progress, f"writing {os.path.basename(self._target)}")
         self._raw = _native.RawWriter(
             path,
             file,
@@ -243,7 +243,7 @@ class Writer:
                 "limits": [(name.replace("_", "-"), str(value)) for name, value in (limits or {}).items()],
                 "flush_every": flush_every,
             },
-            _progress(progress, f"writing {os.path.basename(self._target)}"),
+            self._telling.__enter__(),
         )
         self._streams: dict[str, StreamWriter] = {}
         self._lock = threading.Lock()
@@ -408,12 +408,16 @@ class Writer:
             raise _usage(
                 f"stream {undeclared[0]!r} has no type: append a message to it, or state its type in stream(name, type)"
             )
-        self.summary = Summary(self._raw.finish(), notes)
+        try:
+            self.summary = Summary(self._raw.finish(), notes)
+        finally:
+            self._telling.__exit__()
         return self.summary
 
     def discard(self) -> None:
         """Discards what was written; a file that was there before stays as it is."""
         self._raw.discard()
+        self._telling.__exit__()
 
 
 class StreamWriter:
@@ -573,16 +577,6 @@ def _time(time: Time) -> tuple[int, int] | None:
         return time, 0
     whole = math.floor(time)
     return whole, min(int((time - whole) * 1_000_000_000), 999_999_999)
-
-
-def _progress(progress: Progress, what: str) -> Callable[[int, int], object] | None:
-    if progress is None or progress is False:
-        return None
-    if callable(progress):
-        return progress
-    from rosettar._progress import bar
-
-    return bar(what)
 
 
 def _record_type(given: Any) -> tuple[str, bytes] | tuple[str, bytes, Any]:

@@ -3,17 +3,16 @@
 use std::sync::{Arc, PoisonError, RwLock};
 
 use pyo3::prelude::*;
-use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::{PyBytes, PyDict};
 use rosettar::error::code;
-use rosettar::io::{Links, Modes, NamedFile, Names, Overwrite};
+use rosettar::io::{Links, Modes, Names, Overwrite};
 use rosettar::{ExtractOptions, Limits, Monitor, ReadOptions, VerifyOptions};
 
 use crate::entries::{EntryIterator, EntryReader, entry_tuple};
 use crate::errors::{self, OrRaise};
 use crate::records::Stream;
-use crate::source::{Bytes, File, Source};
-use crate::{names, reports, work};
+use crate::source::Source;
+use crate::{names, reports, source, work};
 
 /// What an archive and all that comes from it share: who may use it, and until when.
 pub struct Handle {
@@ -26,6 +25,7 @@ struct Open {
     archive: rosettar::Archive,
     source: Source,
     options: ReadOptions,
+    limits: Limits,
 }
 
 impl Handle {
@@ -57,56 +57,35 @@ pub struct Archive {
     handle: Arc<Handle>,
 }
 
-fn options(py: Python<'_>, limits: Vec<(String, String)>, threads: Option<usize>) -> PyResult<ReadOptions> {
+/// Options, and the limits that are in them.
+type Options = (ReadOptions, Limits);
+
+fn options(py: Python<'_>, limits: Vec<(String, String)>, threads: Option<usize>) -> PyResult<Options> {
     let mut kept = Limits::default();
     for (name, value) in limits {
         kept.set(&name, &value).or_raise(py)?;
     }
-    let options = ReadOptions::new().limits(kept);
+    let options = ReadOptions::new().limits(kept.clone());
     Ok(match threads {
-        Some(threads) => options.threads(threads),
-        None => options,
+        Some(threads) => (options.threads(threads), kept),
+        None => (options, kept),
     })
 }
 
-fn open(py: Python<'_>, source: Source, options: ReadOptions) -> PyResult<Archive> {
+fn open(py: Python<'_>, source: Source, (options, limits): Options) -> PyResult<Archive> {
     let archive = py.detach(|| options.clone().open(Arc::clone(&source))).or_raise(py)?;
-    let open = RwLock::new(Some(Open { archive, source, options }));
+    let open = RwLock::new(Some(Open { archive, source, options, limits }));
     Ok(Archive { handle: Arc::new(Handle { open, process: std::process::id() }) })
 }
 
 #[pymethods]
 impl Archive {
+    /// Opens a path, `bytes` or a binary file object.
     #[staticmethod]
-    fn open_path(
-        py: Python<'_>,
-        path: std::path::PathBuf,
-        limits: Vec<(String, String)>,
-        threads: Option<usize>,
-    ) -> PyResult<Self> {
-        let options = options(py, limits, threads)?;
-        let source = py.detach(|| NamedFile::open(path)).or_raise(py)?;
-        open(py, Arc::new(source), options)
-    }
-
-    #[staticmethod]
-    fn open_bytes(
-        py: Python<'_>,
-        data: PyBackedBytes,
-        limits: Vec<(String, String)>,
-        threads: Option<usize>,
-    ) -> PyResult<Self> {
-        open(py, Arc::new(Bytes(data)), options(py, limits, threads)?)
-    }
-
-    #[staticmethod]
-    fn open_file(
-        py: Python<'_>,
-        file: &Bound<'_, PyAny>,
-        limits: Vec<(String, String)>,
-        threads: Option<usize>,
-    ) -> PyResult<Self> {
-        open(py, Arc::new(File::new(file)?), options(py, limits, threads)?)
+    #[pyo3(name = "open")]
+    fn open_any(source: &Bound<'_, PyAny>, limits: Vec<(String, String)>, threads: Option<usize>) -> PyResult<Self> {
+        let options = options(source.py(), limits, threads)?;
+        open(source.py(), source::of(source)?, options)
     }
 
     fn close(&self, py: Python<'_>) {
@@ -132,12 +111,12 @@ impl Archive {
 
     /// The message `value` of type `type_name` as a dict, or None where no Schema defines the type.
     fn decode<'py>(&self, py: Python<'py>, type_name: &str, value: &[u8]) -> PyResult<Option<Bound<'py, PyAny>>> {
-        let archive = self.handle.archive(py)?;
+        let Open { archive, limits, .. } = self.handle.open(py)?;
         for number in 0..archive.facts().schemas {
             let set = archive.descriptor_set(number).or_raise(py)?;
             let Ok(pool) = rosettar::schema::build_pool(set) else { continue };
             let Some(descriptor) = pool.get_message_by_name(type_name) else { continue };
-            let message = rosettar::record::decode(&descriptor, value, &Limits::default()).or_raise(py)?;
+            let message = rosettar::record::decode(&descriptor, value, &limits).or_raise(py)?;
             return crate::values::Converter::new(py)?.message(py, &message).map(Some);
         }
         Ok(None)
@@ -276,7 +255,7 @@ impl Archive {
         &self,
         py: Python<'_>,
     ) -> PyResult<(impl FnOnce() -> rosettar::Result<rosettar::Archive> + Send, Monitor)> {
-        let Open { archive, source, options } = self.handle.open(py)?;
+        let Open { archive, source, options, .. } = self.handle.open(py)?;
         let monitor = Monitor::new();
         let options = options.monitor(monitor.clone());
         let open = move || {

@@ -8,6 +8,7 @@ mod entries;
 mod errors;
 mod names;
 mod records;
+mod recovery;
 mod reports;
 mod source;
 mod tables;
@@ -22,10 +23,12 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     module.add_function(wrap_pyfunction!(command::run_command, module)?)?;
     module.add_function(wrap_pyfunction!(writing::compile_proto, module)?)?;
+    module.add_function(wrap_pyfunction!(recovery::recover, module)?)?;
     module.add_class::<writing::RawWriter>()?;
     module.add_class::<archive::Archive>()?;
     module.add_class::<entries::EntryIterator>()?;
     module.add_class::<entries::EntryReader>()?;
     module.add_class::<records::Stream>()?;
+    module.add_class::<records::ReadReport>()?;
     module.add_class::<records::RecordIterator>()
 }

@@ -73,7 +73,7 @@ impl Stream {
         crate::capsule::schema(py, &schema)
     }
 
-    /// The records from `start` to before `stop` as Arrow, in a capsule.
+    /// The records from `start` to before `stop` as Arrow, in a capsule; and what is counted as they are read.
     fn arrow_stream<'py>(
         &self,
         py: Python<'py>,
@@ -81,10 +81,11 @@ impl Stream {
         stop: u64,
         columns: Vec<String>,
         options: &Bound<'py, PyDict>,
-    ) -> PyResult<Bound<'py, PyCapsule>> {
+    ) -> PyResult<(Bound<'py, PyCapsule>, ReadReport)> {
         let (stream, options) = (self.stream(py)?, crate::arrow::options(py, columns, options)?);
         let reader = py.detach(|| rosettar_arrow::read(&stream, start..stop, &options)).or_raise(py)?;
-        crate::capsule::stream(py, Box::new(reader))
+        let report = ReadReport(reader.report());
+        Ok((crate::capsule::stream(py, Box::new(reader))?, report))
     }
 
     /// The records from `start` to before `stop`: as `bytes` where `raw`, otherwise as dicts.
@@ -104,13 +105,31 @@ impl Stream {
             let descriptor = py.detach(|| stream.descriptor()).or_raise(py)?;
             Some((descriptor, Converter::new(py)?.only(columns)))
         };
-        let state = State { records, ready: VecDeque::new(), failed: None, next: start };
+        let limits = stream.limits().clone();
+        let state = State { records, limits, ready: VecDeque::new(), failed: None, next: start };
         Ok(RecordIterator {
             handle: Arc::clone(&self.handle),
             name: self.name.clone(),
             decoder,
             state: Mutex::new(state),
         })
+    }
+}
+
+/// What a read as Arrow came upon, counted as it goes on.
+#[pyclass(frozen, module = "rosettar._native")]
+pub struct ReadReport(Arc<rosettar_arrow::Report>);
+
+#[pymethods]
+impl ReadReport {
+    #[getter]
+    fn unknown_fields(&self) -> u64 {
+        self.0.unknown_fields()
+    }
+
+    #[getter]
+    fn bad_records(&self) -> u64 {
+        self.0.bad_records()
     }
 }
 
@@ -125,6 +144,7 @@ pub struct RecordIterator {
 
 struct State {
     records: rosettar::read::Records,
+    limits: Limits,
     ready: VecDeque<Ready>,
     /// What comes after those that are ready.
     failed: Option<rosettar::Error>,
@@ -175,7 +195,6 @@ impl RecordIterator {
 
 impl RecordIterator {
     fn fill(&self, state: &mut State) {
-        let limits = Limits::default();
         let mut bytes = 0;
         while state.ready.len() < AHEAD && bytes < AHEAD_BYTES {
             let record = match state.records.next_record() {
@@ -189,7 +208,9 @@ impl RecordIterator {
             bytes += record.len();
             let ready = match &self.decoder {
                 None => Ok(Ready::Raw(record.to_vec())),
-                Some((descriptor, _)) => rosettar::record::decode(descriptor, record, &limits).map(Ready::Decoded),
+                Some((descriptor, _)) => {
+                    rosettar::record::decode(descriptor, record, &state.limits).map(Ready::Decoded)
+                }
             };
             match ready {
                 Ok(ready) => state.ready.push_back(ready),

@@ -7,13 +7,15 @@ use std::thread::ThreadId;
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
 use pyo3::sync::MutexExt as _;
-use rosettar::io::ReadAt;
+use rosettar::io::{NamedFile, ReadAt};
+
+use crate::errors::OrRaise as _;
 
 /// A source that several archives can share.
 pub type Source = Arc<dyn ReadAt>;
 
 /// A Python `bytes` object, not copied.
-pub struct Bytes(pub PyBackedBytes);
+struct Bytes(PyBackedBytes);
 
 impl ReadAt for Bytes {
     fn size(&self) -> io::Result<u64> {
@@ -26,7 +28,7 @@ impl ReadAt for Bytes {
 }
 
 /// A binary file object of Python's that seeks. It has one position, so only one thread reads at a time.
-pub struct File {
+struct File {
     file: Py<PyAny>,
     size: u64,
     turn: Mutex<()>,
@@ -36,7 +38,7 @@ pub struct File {
 
 impl File {
     /// Takes `file`, whose size is where its end is.
-    pub fn new(file: &Bound<'_, PyAny>) -> PyResult<Self> {
+    fn new(file: &Bound<'_, PyAny>) -> PyResult<Self> {
         let size = file.call_method1("seek", (0, 2))?;
         let size = if size.is_none() { file.call_method0("tell")? } else { size };
         let size = size.extract()?;
@@ -82,4 +84,16 @@ impl ReadAt for File {
             None => Err(io::Error::other("the Python interpreter is shutting down")),
         }
     }
+}
+
+/// The source that a path, `bytes` or a binary file object stands for.
+pub fn of(source: &Bound<'_, PyAny>) -> PyResult<Source> {
+    if let Ok(data) = source.extract::<PyBackedBytes>() {
+        return Ok(Arc::new(Bytes(data)));
+    }
+    if let Ok(path) = source.extract::<std::path::PathBuf>() {
+        let py = source.py();
+        return Ok(Arc::new(py.detach(|| NamedFile::open(path)).or_raise(py)?));
+    }
+    Ok(Arc::new(File::new(source)?))
 }

@@ -383,7 +383,7 @@ impl<'py> FromPyObject<'_, 'py> for Content<'py> {
 }
 
 /// A binary file object. Its errors come back to the caller as they are.
-struct PythonFile(Py<PyAny>);
+pub(crate) struct PythonFile(pub Py<PyAny>);
 
 impl Read for PythonFile {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
@@ -483,7 +483,7 @@ fn extending(options: WriteOptions, path: &Path, limits: Limits, waiting: &Monit
     options.continue_from(&archive).source_file(&file).create(path)
 }
 
-fn summary_dict<'py>(py: Python<'py>, summary: &Summary) -> PyResult<Bound<'py, PyDict>> {
+pub(crate) fn summary_dict<'py>(py: Python<'py>, summary: &Summary) -> PyResult<Bound<'py, PyDict>> {
     let all = PyDict::new(py);
     all.set_item("root_digest", summary.root_digest.to_string())?;
     all.set_item("content_digest", summary.content_digest.to_string())?;

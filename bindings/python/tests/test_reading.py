@@ -15,7 +15,11 @@ VECTORS = Path(__file__).parents[3] / "conformance" / "vectors"
 BOTH = VECTORS / "file-and-record.rtar"
 
 
-@pytest.mark.parametrize("give", [str, Path, Path.read_bytes, lambda p: bytearray(p.read_bytes()), lambda p: p.open("rb")])
+def opened(path):
+    return io.BufferedReader(io.BytesIO(path.read_bytes()))
+
+
+@pytest.mark.parametrize("give", [str, Path, Path.read_bytes, lambda p: bytearray(p.read_bytes()), opened])
 def test_every_source_reads_alike(give):
     with rosettar.open(give(BOTH)) as archive:
         assert archive.verify(records=True).sound
@@ -75,3 +79,34 @@ def test_extracts(tmp_path):
     report = archive.extract(tmp_path / "out", progress=lambda done, total: calls.append((done, total)))
     assert report.files >= 1 and calls
     assert rosettar.diff(archive, archive)["same"]
+
+
+def test_recovers_what_is_whole(tmp_path):
+    out = tmp_path / "new.rtar"
+    broken = tmp_path / "broken.rtar"
+    with rosettar.create(broken, chunk_size=4096) as w:
+        for n in range(5):
+            w.add_bytes(f"{n}.bin", os.urandom(20_000))
+    whole = broken.read_bytes()
+    assert rosettar.recover(whole, out).is_complete
+    assert rosettar.open(out).info()["content_digest"] == rosettar.open(whole).info()["content_digest"]
+    broken.write_bytes(whole[:50_000])
+    with pytest.raises(rosettar.Error):
+        rosettar.open(broken)
+    calls = []
+    for source in (broken, whole[:50_000], bytearray(whole[:50_000]), io.BytesIO(whole[:50_000])):
+        report = rosettar.recover(source, out, progress=lambda *told: calls.append(told))
+        assert not report.is_complete and not report.losses["by_index"]
+        assert report.entries == 2 and report.file_bytes == 40_000 and report.losses["source_size"] == 50_000
+        assert report.summary.files == 2 and rosettar.open(out).verify().sound
+        assert list(rosettar.open(out)) == ["0.bin", "1.bin"]
+    assert calls
+    target = io.BytesIO()
+    assert rosettar.recover(broken, target).entries == 2 and len(rosettar.open(target)) == 2
+    with pytest.raises(rosettar.UsageError, match="another path"):
+        rosettar.recover(broken, broken)
+    with pytest.raises(rosettar.MalformedError):
+        rosettar.recover(b"x" * 100, tmp_path / "absent.rtar")
+    assert not (tmp_path / "absent.rtar").exists()
+    with pytest.raises(TypeError):
+        rosettar.recover(broken, 5)

@@ -59,7 +59,7 @@ def test_duckdb_pushes_columns_into_a_dataset(path, selected):
     found = duckdb.sql("select name, sum(number) from rows where number < 14 group by name order by name").fetchall()
     assert found == [(f"n{n}", 2 * n + 7) for n in range(7)]
     assert selected and set(selected[-1]) == {"number", "name"}
-    assert duckdb.sql("select count(*) from rows").fetchone() == (ROWS,)
+    assert duckdb.sql("select count(*) from rows").fetchall() == [(ROWS,)]
 
 
 def test_a_dataset_is_one_of_pyarrow(path, table):
