@@ -53,7 +53,7 @@ fn measure_writing(task: &Task, options: WriteOptions) -> Result<Value> {
     let records = Records::load(task)?;
     let path = task.file(&format!(".written-{}-{}.mcap", task.threads, std::process::id()));
     let (seconds, ()) = measure(|| write_file(task, &records, options.clone(), &path))?;
-    let mut report = linear(&path, 0..u64::MAX, &reading(true))?.report(seconds);
+    let mut report = linear(&path, 0..u64::MAX, &reading())?.report(seconds);
     report["size"] = json!(fs::metadata(&path)?.len());
     fs::remove_file(&path)?;
     Ok(report)
@@ -79,8 +79,10 @@ pub fn make(task: &Task) -> Result<Value> {
     Ok(records.seen().report(0.0))
 }
 
-fn reading(checksums: bool) -> LinearReaderOptions {
-    LinearReaderOptions::default().with_validate_chunk_crcs(checksums).with_validate_data_section_crc(checksums)
+/// With checksums verified. To verify them before the first message of a chunk is faster by a third than after the last,
+/// since a chunk is decompressed at once then; it is also what ours does.
+fn reading() -> LinearReaderOptions {
+    LinearReaderOptions::default().with_prevalidate_chunk_crcs(true).with_validate_data_section_crc(true)
 }
 
 /// The messages in part of a file, none of them copied.
@@ -108,7 +110,7 @@ fn linear(path: &Path, range: std::ops::Range<u64>, options: &LinearReaderOption
 /// All messages of a file, with the reader that copies none, its checksums verified.
 pub fn read(task: &Task) -> Result<Value> {
     let path = task.file(".best.mcap");
-    let (seconds, seen) = measure(|| linear(&path, 0..u64::MAX, &reading(true)))?;
+    let (seconds, seen) = measure(|| linear(&path, 0..u64::MAX, &reading()))?;
     Ok(seen.report(seconds))
 }
 
@@ -142,8 +144,7 @@ fn summary(path: &Path) -> Result<Summary> {
 /// What the crate does not offer, but a user can build of it: the chunks divided among threads by the chunk index.
 pub fn read_split(task: &Task) -> Result<Value> {
     let path = task.file(".best.mcap");
-    let options =
-        reading(true).with_validate_data_section_crc(false).with_skip_start_magic(true).with_skip_end_magic(true);
+    let options = reading().with_validate_data_section_crc(false).with_skip_start_magic(true).with_skip_end_magic(true);
     let (seconds, seen) = measure(|| {
         let mut chunks = summary(&path)?.chunk_indexes;
         chunks.sort_by_key(|chunk| chunk.chunk_start_offset);
