@@ -35,6 +35,7 @@ class Bench:
         self.orders = options.orders
         self.only = options.only
         self.quick = options.quick
+        self.rounds = options.rounds
         self.facts = {}  # name -> number: sizes and the like, which are not measured again and again
         self.inputs = {}  # name -> how many files or records, and their bytes
         self.found = {}  # key -> Results
@@ -53,8 +54,9 @@ def arguments():
     peers = data.ROOT / "benches/peers/target/release/peers"
     parser.add_argument("only", nargs="*", metavar="GROUP", help="measure only these, such as 'pack' or 'read flights'")
     parser.add_argument("--dir", type=Path, default=Path("/dev/shm/rosettar-bench"), help="where inputs and outputs go")
-    parser.add_argument("--rounds", type=int, help="rounds after the warm-up [default: 7; 3 with --quick]")
-    parser.add_argument("--quick", action="store_true", help="fewer rounds, and no peer that takes seconds")
+    parser.add_argument("--rounds", type=int, help="rounds after the warm-up [default: 7; 2 with --quick]")
+    quick = "two rounds, no rows without aim, no peer that takes seconds, and memory at 1 GiB"
+    parser.add_argument("--quick", action="store_true", help=quick)
     parser.add_argument("--orders", type=int, default=120_000, help="orders of the nested set")
     parser.add_argument("--rosettar", type=Path, default=target, help="the command, a release build")
     parser.add_argument("--peers", type=Path, default=peers, help="the program of benches/peers, a release build")
@@ -62,13 +64,14 @@ def arguments():
     parser.add_argument("--report", type=Path, default=data.ROOT / "build/bench", help="where the reports go")
     parser.add_argument("--clean", action="store_true", help="make all inputs anew, and leave none")
     options = parser.parse_args()
-    options.rounds = options.rounds or (3 if options.quick else 7)
+    options.rounds = options.rounds or (2 if options.quick else 7)
     return options
 
 
 def check(options):
     """Says what is missing before minutes were spent."""
-    missing = [f"{program} (Debian package {package})" for program, package in PROGRAMS.items() if not shutil.which(program)]
+    absent = [program for program in PROGRAMS if not shutil.which(program)]
+    missing = [f"{program} (Debian package {PROGRAMS[program]})" for program in absent]
     # For some rows only, it may do without the others.
     for program in (options.rosettar,) if options.only else (options.rosettar, options.peers):
         if not program.is_file():

@@ -100,7 +100,8 @@ def _flights(directory, rosettar, orders):
             (directory / "flights.csv").write_bytes(packed.read("flights.csv"))
     _pack(directory, rosettar, "flights", PROTOS["flights"], "flights.csv")
     with open(directory / "flights.binpb", "wb") as file:
-        subprocess.run([rosettar, "records", "flights.rtar", "flights", "--format", "binpb"], check=True, cwd=directory, stdout=file)
+        command = [rosettar, "records", "flights.rtar", "flights", "--format", "binpb"]
+        subprocess.run(command, check=True, cwd=directory, stdout=file)
 
 
 def _empty(directory, rosettar, dataset):
@@ -219,7 +220,6 @@ def _mcap(directory, dataset):
 def _parquet(directory, dataset):
     import pyarrow as pa
     import pyarrow.parquet as pq
-
     import rosettar
 
     with rosettar.open(directory / f"{dataset}.rtar") as archive:

@@ -15,7 +15,6 @@ MIB, GIB = 1 << 20, 1 << 30
 MILLION = 1_000_000
 # 64 MiB, and 24 for each of the threads.
 MEMORY_AIM = 64 + 2 * 24
-LARGE = 4 * GIB
 VERBS = ("pack", "extract", "verify", "scan")
 
 
@@ -61,35 +60,41 @@ def _entries(bench):
     yield Group("list million", {"list million": one("list", "entries")}, rounds=3)
 
 
+def large(bench):
+    """How much is packed, extracted, verified and scanned to see the peak memory."""
+    return GIB if bench.quick else 4 * GIB
+
+
 def _linked(bench):
-    """A tree of 4 GiB that takes the room of d256: its files again and again, by hard links."""
+    """A tree of some GiB that takes the room of d256: its files again and again, by hard links."""
     inputs.make(bench.directory, "d256")
     top, source = bench.directory / "large", bench.directory / "d256"
     shutil.rmtree(top, ignore_errors=True)
-    for number in range(LARGE // (256 * MIB)):
+    for number in range(large(bench) // (256 * MIB)):
         shutil.copytree(source, top / f"{number:02}", copy_function=os.link)
     return inputs.census(top)
 
 
 def _memory(bench):
-    """Peak memory with 4 GiB: each once, since memory hardly differs from run to run, and what it takes is long."""
+    """Peak memory with 4 GiB, or 1 in a quick run: each once, since memory hardly differs from run to run, and what it takes is long."""
     free = shutil.disk_usage(bench.directory).free
-    needed = LARGE + 4 * GIB
+    needed = 2 * large(bench) + GIB
     if free < needed:
-        print(f"bench: skipped the rows on 4 GiB: {bench.directory} has {free // MIB} MiB free, of {needed // MIB} needed")
+        print(
+            f"bench: skipped the rows on memory: {bench.directory} has {free // MIB} MiB free, of {needed // MIB} needed"
+        )
         return
     expected = _linked(bench)
-    large, out = bench.directory / "large.rtar", bench.directory / "extracted"
+    packed, out = bench.directory / "large.rtar", bench.directory / "extracted"
 
     def pack():
-        large.unlink(missing_ok=True)
-        result = timed([bench.rosettar, "pack", "-q", "-o", large.name, "large"], bench.directory)
-        return result
+        packed.unlink(missing_ok=True)
+        return timed([bench.rosettar, "pack", "-q", "-o", packed.name, "large"], bench.directory)
 
     def extract():
         shutil.rmtree(out, ignore_errors=True)
         try:
-            result = timed([bench.rosettar, "extract", "-q", large.name, "-C", out.name], bench.directory)
+            result = timed([bench.rosettar, "extract", "-q", packed.name, "-C", out.name], bench.directory)
             if inputs.census(out) != expected:
                 raise Failed("what was extracted is not what was packed")
         finally:
@@ -101,12 +106,12 @@ def _memory(bench):
 
     # In this order: each needs what the one before has made.
     for verb, run in (("pack", pack), ("extract", extract), ("verify", None)):
-        run = run or (lambda: timed([bench.rosettar, "verify", "-q", large.name], bench.directory))
+        run = run or (lambda: timed([bench.rosettar, "verify", "-q", packed.name], bench.directory))
         yield Group(f"memory {verb}", {f"memory: {verb}": run}, rounds=1, warm_up=0)
-    large.unlink()
+    packed.unlink()
     shutil.rmtree(bench.directory / "large")
     data.make_in_process(bench, "small")
-    _made(bench, "4 GiB of records", "scan-make", bench.directory, "scan", LARGE, 2)
+    _made(bench, "gibibytes of records", "scan-make", bench.directory, "scan", large(bench), 2)
     yield Group("memory scan", {"memory: scan": scan}, rounds=1, warm_up=0)
     (bench.directory / "scan.rtar").unlink()
 
@@ -151,9 +156,10 @@ def rows(bench):
     yield limit("open an archive of 10⁶ entries", "entries", "open million")
     yield limit("open and find an entry of 10⁶", "entries", "open and find million: reads", 3, "reads")
     yield limit("open and list 10⁶ entries", "entries", "list million")
+    size = f"{large(bench) // GIB} GiB"
     for verb in VERBS:
-        yield limit(f"peak memory, {verb} of 4 GiB", "", f"memory: {verb}, peak", MEMORY_AIM, "MiB", "2 threads")
-        yield limit(f"time, {verb} of 4 GiB", "", f"memory: {verb}")
+        yield limit(f"peak memory, {verb} of {size}", "", f"memory: {verb}, peak", MEMORY_AIM, "MiB", "2 threads")
+        yield limit(f"time, {verb} of {size}", "", f"memory: {verb}")
     yield limit("start of a command", "/bin/true", "start: true", note="for comparison")
     yield limit("start of a command", "rosettar --version", "start: --version", 5)
     yield limit("start of a command", "rosettar info, three files", "start: info", 8)

@@ -46,9 +46,12 @@ def groups(bench):
         data.make_in_process(bench, dataset)
         make(bench, dataset)
         for verb, subjects in VERBS:
+            aimless = verb in ("values", "tables")
+            if aimless and bench.quick:
+                continue
             if bench.wants(f"records {dataset}", f"{verb} {dataset}"):
                 named = {key(verb, dataset, *one): subject(bench, one[0], dataset, one[1]) for one in subjects}
-                yield Group(f"{verb} {dataset}", named)
+                yield Group(f"{verb} {dataset}", named, rounds=min(3, bench.rounds) if aimless else None)
 
 
 def key(verb, dataset, name, threads):
@@ -72,7 +75,9 @@ def rows(bench):
             yield Row(PART, what, dataset, ours, peers, WRITE_AIM[threads])
         bare = key("write", dataset, "mcap-write-bare", 1)
         note = "mcap without index, summary and checksums"
-        yield Row(PART, "records write, 1 thread", dataset, key("write", dataset, "rosettar-write", 1), [bare], note=note)
+        yield Row(
+            PART, "records write, 1 thread", dataset, key("write", dataset, "rosettar-write", 1), [bare], note=note
+        )
     for dataset in SETS:
         for threads in (1, 2):
             ours = key("read", dataset, "rosettar-read", threads)
@@ -91,7 +96,10 @@ def rows(bench):
             what = f"values of Rust types, {verb}, 1 thread"
             yield Row(PART, what, dataset, key("values", dataset, ours, 1), [key("values", dataset, peer, 1)])
         for threads in (1, 2):
-            ours, peer = key("tables", dataset, "rosettar-read-arrow", threads), key("tables", dataset, "parquet-read", 1)
+            ours, peer = (
+                key("tables", dataset, "rosettar-read-arrow", threads),
+                key("tables", dataset, "parquet-read", 1),
+            )
             what = f"Arrow tables, read, {threads} thread{'s' * (threads > 1)}"
             yield Row(PART, what, dataset, ours, [peer])
     for dataset in SETS:

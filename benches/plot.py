@@ -8,7 +8,7 @@ from pathlib import Path
 import matplotlib
 
 matplotlib.use("svg")
-import matplotlib.pyplot as plt  # noqa: E402
+import matplotlib.pyplot as plt
 
 
 def main():
@@ -29,7 +29,9 @@ def main():
         if aim:
             axes.plot([aim, aim], [place - 0.45, place + 0.45], color="black", linewidth=1.5)
     for place, value in zip(places, values):
-        axes.annotate(f"{value:.2f}", (max(value, 1), place), (4, 0), textcoords="offset points", va="center", fontsize=7)
+        axes.annotate(
+            f"{value:.2f}", (max(value, 1), place), (4, 0), textcoords="offset points", va="center", fontsize=7
+        )
     axes.set_xscale("log")
     axes.axvline(1, color="black", linewidth=0.6)
     axes.set_yticks(places, names, fontsize=7)

@@ -6,11 +6,9 @@ import os
 import platform
 import subprocess
 import sys
-import time
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-import data
 import part_python
 from rows import LIMIT, SIZE, SPEED, resolve
 
@@ -50,7 +48,11 @@ def _machine():
             model = next((line.split(":", 1)[1].strip() for line in file if line.startswith("model name")), model)
     except OSError:
         pass
-    return {"processor": model, "cores": len(os.sched_getaffinity(0)), "system": f"{platform.system()} {platform.release()}"}
+    return {
+        "processor": model,
+        "cores": len(os.sched_getaffinity(0)),
+        "system": f"{platform.system()} {platform.release()}",
+    }
 
 
 def _first_line(argv):
@@ -95,13 +97,15 @@ def _name(key):
     return key.rpartition(": ")[2].removeprefix("size ").replace("|", "\\|")
 
 
-def _side(side, unit):
+def _side(side, unit, rounds):
     if side is None:
         return "–"
     told = number(side["median"], unit)
     if side["count"] > 1:
         half = (side["quartiles"][1] - side["quartiles"][0]) / 2
         told += f" ±{100 * half / side['median'] if side['median'] else 0:.0f} %"
+    if side["measured"] and side["count"] < rounds:
+        told += f" ({side['count']}×)"
     return told
 
 
@@ -111,14 +115,24 @@ def markdown(whole):
     lines = ["# Benchmark", ""]
     lines += [f"{machine['processor']}, {machine['cores']} cores, {machine['system']}.", ""]
     lines += [", ".join(f"{name} {told}" for name, told in whole["versions"].items()) + ".", ""]
-    lines += [f"Medians of {rounds} rounds after a warm-up, ± half the distance of the quartiles.{quick}", ""]
+    lines += [
+        f"Medians of {rounds} rounds after a warm-up, ± half the distance of the quartiles; (3×) where it was less often, "
+    ]
+    lines[-1] += f"because it takes long or has no aim.{quick}"
+    lines += [""]
     lines += ["Time: the peer's divided by ours, so that more is better. Size: ours divided by the peer's, so that "]
     lines[-1] += "less is better. What must not be above its aim has no peer."
     for part, title in TITLES.items():
         chosen = [row for row in whole["rows"] if row["part"] == part]
         if not chosen:
             continue
-        lines += ["", f"## {title}", "", "| what | data | ours | peer | | ratio | aim | met |", "|---|---|---|---|---|---|---|---|"]
+        lines += [
+            "",
+            f"## {title}",
+            "",
+            "| what | data | ours | peer | | ratio | aim | met |",
+            "|---|---|---|---|---|---|---|---|",
+        ]
         for row in chosen:
             what = row["what"] + (f" ({row['note']})" if row["note"] else "")
             peer = _name(row["peer"]["key"]) if row["peer"] else ""
@@ -126,7 +140,7 @@ def markdown(whole):
             aim = "" if row["aim"] is None else f"{sign} {row['aim']:g}"
             ratio = "" if row["kind"] == LIMIT else f"{row['value']:.2f}"
             met = {None: "", True: "yes", False: "**no**"}[row["met"]]
-            ours, theirs = _side(row["ours"], row["unit"]), _side(row["peer"], row["unit"])
+            ours, theirs = (_side(row[whose], row["unit"], rounds) for whose in ("ours", "peer"))
             lines.append(f"| {what} | {row['data']} | {ours} | {theirs} | {peer} | {ratio} | {aim} | {met} |")
     aims = [row["met"] for row in whole["rows"] if row["met"] is not None]
     lines += ["", f"{sum(aims)} of {len(aims)} aims are met.", ""]

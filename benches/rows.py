@@ -38,6 +38,7 @@ def spread(results, value):
         "quartiles": [low, high],
         "range": [values[0], values[-1]],
         "count": len(values),
+        "measured": True,
     }
 
 
@@ -47,7 +48,13 @@ def resolve(row, found, facts):
     def side(key):
         if key in facts:
             value = facts[key]
-            return {"median": value, "quartiles": [value, value], "range": [value, value], "count": 1}
+            return {
+                "median": value,
+                "quartiles": [value, value],
+                "range": [value, value],
+                "count": 1,
+                "measured": False,
+            }
         if not found.get(key):
             return None
         return spread(found[key], lambda result: result.seconds * 1000)

@@ -9,6 +9,7 @@ import time
 from dataclasses import dataclass, field
 
 MIB = 1 << 20
+SLOW, FEW = 4.0, 3  # seconds of a subject in all, and rounds for those who take more
 
 
 class Failed(Exception):
@@ -84,21 +85,28 @@ def progress(text):
 def interleave(groups, rounds):
     """Every subject of every group `rounds` times, in turn, after a warm-up that is not counted: key -> Results.
 
-    Every other round goes backwards, so that nobody is always behind the same neighbour.
+    Every other round goes backwards, so that nobody is always behind the same neighbour. Whoever takes more than `SLOW`
+    seconds is run in few rounds, the warm-up among them, which does not matter to what takes that long.
     """
     found = {}
     for group in groups:
         wanted = rounds if group.rounds is None else group.rounds
+        slow = set()
         for number in range(-group.warm_up, wanted):
             subjects = list(group.subjects.items())
             for key, subject in subjects if number % 2 == 0 else reversed(subjects):
+                if key in slow and len(found[key]) >= FEW:
+                    continue
                 progress(f"{group.name}, round {number + 1} of {wanted}: {key}")
+                start = time.monotonic()
                 try:
                     result = subject()
                 except Failed as failed:
                     raise SystemExit(f"bench: {key}: {failed}") from None
+                if number < 0 and wanted > FEW and time.monotonic() - start > SLOW:
+                    slow.add(key)
                 found.setdefault(key, [])
-                if number >= 0:
+                if number >= 0 or key in slow:
                     found[key].append(result)
         _agree(group, found)
     progress("")

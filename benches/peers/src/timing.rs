@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 use crate::Result;
 
 /// What is quick is repeated for about this long.
-const ENOUGH: Duration = Duration::from_millis(700);
-const MOST_RUNS: usize = 6;
+const ENOUGH: Duration = Duration::from_millis(250);
+const MOST_RUNS: usize = 5;
 
 /// Does `work` once unmeasured, then again at least once, and returns the median with what the last run returned.
 pub fn measure<T>(mut work: impl FnMut() -> Result<T>) -> Result<(f64, T)> {
