@@ -76,13 +76,12 @@ def _linked(bench):
 
 
 def _memory(bench):
-    """Peak memory with 4 GiB, or 1 in a quick run: each once, since memory hardly differs from run to run, and what it takes is long."""
+    """Peak memory with 4 GiB, or 1 in a quick run: each once, since it hardly differs from run to run."""
     free = shutil.disk_usage(bench.directory).free
     needed = 2 * large(bench) + GIB
     if free < needed:
-        print(
-            f"bench: skipped the rows on memory: {bench.directory} has {free // MIB} MiB free, of {needed // MIB} needed"
-        )
+        room = f"{free // MIB} of {needed // MIB} MiB"
+        print(f"bench: skipped the rows on memory: {bench.directory} has {room}")
         return
     expected = _linked(bench)
     packed, out = bench.directory / "large.rtar", bench.directory / "extracted"

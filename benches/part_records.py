@@ -60,6 +60,8 @@ def key(verb, dataset, name, threads):
 
 def facts(bench):
     for dataset in SETS:
+        if not bench.wants(f"records {dataset}", *(f"{verb} {dataset}" for verb, _ in VERBS)):
+            continue
         for suffix in SUFFIXES:
             file = bench.directory / f"{dataset}{suffix}"
             if file.exists():

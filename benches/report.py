@@ -115,11 +115,8 @@ def markdown(whole):
     lines = ["# Benchmark", ""]
     lines += [f"{machine['processor']}, {machine['cores']} cores, {machine['system']}.", ""]
     lines += [", ".join(f"{name} {told}" for name, told in whole["versions"].items()) + ".", ""]
-    lines += [
-        f"Medians of {rounds} rounds after a warm-up, ± half the distance of the quartiles; (3×) where it was less often, "
-    ]
-    lines[-1] += f"because it takes long or has no aim.{quick}"
-    lines += [""]
+    told = f"Medians of {rounds} rounds after a warm-up, ± half the distance of the quartiles; (3×) where it was less "
+    lines += [told + f"often, because it takes long or has no aim.{quick}", ""]
     lines += ["Time: the peer's divided by ours, so that more is better. Size: ours divided by the peer's, so that "]
     lines[-1] += "less is better. What must not be above its aim has no peer."
     for part, title in TITLES.items():
