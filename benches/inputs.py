@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import tomllib
+import zlib
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -15,9 +16,11 @@ SOURCE_CAP = 250 * 10**6
 
 
 class Content:
-    """Mildly compressible bytes: pieces from a pool in turn with noise of about five bits a byte."""
+    """Mildly compressible bytes: short pieces from a pool, in turn with noise of about five bits a byte.
 
-    PIECE, LEAST, MOST = 64, 64, 192
+    zstd has about as many sequences to encode and decode as in ordinary files."""
+
+    PIECE, LEAST, MOST = 8, 4, 24
 
     def __init__(self, seed, pool_size):
         self.rng = random.Random(seed)
@@ -80,25 +83,36 @@ def source_tree(directory, name):
 
 
 TREES = {
-    "d256": lambda directory: tree(directory, "d256", 128, 2 * MIB, 1, 16, 1500),
+    "d256": lambda directory: tree(directory, "d256", 128, 2 * MIB, 1, 16, 1000),
     "s20k": lambda directory: tree(directory, "s20k", 20_000, 2 * KIB, 2, 250, 500),
     "source": lambda directory: source_tree(directory, "source"),
-    "d600": lambda directory: tree(directory, "d600", 300, 2 * MIB, 3, 16, 1500),
+    "d600": lambda directory: tree(directory, "d600", 300, 2 * MIB, 3, 16, 1000),
 }
+
+
+# Changed with what the generator makes.
+GENERATION = 3
+
+
+def _stamp(name):
+    """What a tree is made of, if it were made now."""
+    if name != "source":
+        return f"{GENERATION}"
+    locks = [ROOT / "Cargo.lock", ROOT / "benches/peers/Cargo.lock"]
+    return f"{zlib.crc32(b''.join(lock.read_bytes() for lock in locks)):08x}"
 
 
 def make(directory, name):
     """Makes a tree that is not there yet."""
-    if (directory / name).exists():
+    mark, stamp = directory / f"{name}.made", _stamp(name)
+    if (directory / name).exists() and mark.exists() and mark.read_text() == stamp:
         return
     print(f"making {name} in {directory}", file=sys.stderr)
-    # Under another name until it is whole.
-    partial = directory / "partial"
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    TREES[name](partial)
-    (partial / name).rename(directory / name)
-    partial.rmdir()
+    shutil.rmtree(directory / name, ignore_errors=True)
+    for old in directory.glob(f"{name}.*"):
+        old.unlink()
+    TREES[name](directory)
+    mark.write_text(stamp)
 
 
 def census(top):

@@ -9,7 +9,7 @@ import time
 from dataclasses import dataclass, field
 
 MIB = 1 << 20
-SLOW, FEW = 4.0, 3  # seconds of a subject in all, and rounds for those who take more
+SLOW, FEW = 2.5, 3  # seconds of a subject in all, and rounds for those who take more
 
 
 class Failed(Exception):
