@@ -24,7 +24,7 @@ help:
 demo: $(VENV)/up-to-date
 	@PYTHON='$(CURDIR)/$(PYTHON)' bash examples/nycflights13/demo.sh
 
-# BENCH: what benches/bench.py takes, such as BENCH='pack verify' for these rows only, or BENCH='--rounds 9'.
+# BENCH: what benches/bench.py takes, such as BENCH='pack verify' for the groups called so only, or BENCH='--rounds 9'.
 bench: bench-build
 	@$(RUN_BENCH)/bench.py --wheel $(BENCH_BUILD)/wheel/*.whl $(BENCH)
 
@@ -71,8 +71,8 @@ vectors: $(VENV)/up-to-date
 
 clean:
 	cargo clean
-	rm -rf build $(VENV) .ruff_cache .mypy_cache
-	find conformance tools examples bindings -name __pycache__ -type d -prune -exec rm -rf {} +
+	rm -rf benches/peers/target build $(VENV) .ruff_cache .mypy_cache
+	find conformance tools examples bindings benches -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/up-to-date: requirements-dev.txt
 	@python3 -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed")'

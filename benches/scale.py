@@ -60,6 +60,7 @@ class Scale:
 
     def records(self):
         data.make_in_process(self.options, "small")
+        # What writes has a million records in memory, of which the others are copies: some 120 MiB of its peak.
         for size in powers(5, self.options.records):
             self.measure("records: write", size, self.peer("records-make", "scale", size))
             self.measure("records: scan", size, self.peer("scan", "scale"))
@@ -82,6 +83,10 @@ class Scale:
                 extract = self.command("extract", "-q", "scale.rtar", "-C", "out")
                 self.measure("bytes: extract", size * GIB, extract, lambda: shutil.rmtree(out, ignore_errors=True))
                 shutil.rmtree(out)
+                # What the system needs to take in as many bytes, whoever writes them.
+                plain = f"head -c {size * GIB} /dev/zero > plain"
+                self.measure("bytes: head -c, for comparison", size * GIB, lambda: timed(plain, self.directory))
+                (self.directory / "plain").unlink()
             size *= 2
         shutil.rmtree(tree)
         (self.directory / "scale.rtar").unlink()
