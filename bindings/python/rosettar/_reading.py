@@ -12,6 +12,7 @@ from typing import Any, BinaryIO
 from rosettar import _native
 from rosettar._entries import Entries, Entry, EntryFile
 from rosettar._errors import Error, IoError, UsageError
+from rosettar._limits import Limits, limit_pairs
 from rosettar._progress import Progress, telling
 from rosettar._show import show, table
 from rosettar._streams import Schema, Stream, Streams
@@ -58,7 +59,7 @@ _INSTEAD = {
 def open(
     source: Source,
     *,
-    limits: Mapping[str, int | str] | None = None,
+    limits: Limits = None,
     threads: int | None = None,
 ) -> Archive:
     """Open an archive: a path, bytes, or a binary file object that seeks.
@@ -80,20 +81,16 @@ def open(
     b'Trips of one day.'
     [3, 4]
     """
-    pairs, source = _limits(limits), _source(source, "open")
+    pairs, source = limit_pairs(limits), _source(source, "open")
     how = "path" if isinstance(source, str) else "bytes" if isinstance(source, bytes) else "file"
     native = _native.Archive.open(source, pairs, threads)
     return Archive(native, (how, None if how == "file" else source, pairs, threads))
 
 
-def _limits(limits: Mapping[str, int | str] | None) -> list[tuple[str, str]]:
-    return [(name.replace("_", "-"), str(value)) for name, value in (limits or {}).items()]
-
-
 def _source(source: Any, function: str) -> Any:
     """A path as an absolute one, bytes that nobody changes, or a file object."""
     if isinstance(source, str | os.PathLike):
-        return os.path.abspath(os.fspath(source))
+        return os.path.abspath(os.fsdecode(source))
     if isinstance(source, bytes):
         return source
     try:
@@ -339,7 +336,7 @@ class Archive(Mapping[str, EntryFile]):
         with telling(progress, "extract") as tell:
             return ExtractReport(
                 **self._native.extract(
-                    os.fspath(directory),
+                    os.fsdecode(directory),
                     patterns=_patterns(patterns),
                     exclude=_patterns(exclude),
                     links=links,
@@ -370,7 +367,10 @@ class Archive(Mapping[str, EntryFile]):
     def __repr__(self) -> str:
         if self.closed:
             return f"<rosettar.Archive {self._label()}, closed>"
-        info = self.info()
+        try:
+            info = self.info()
+        except UsageError as error:
+            return f"<rosettar.Archive {self._label()}: {error.code}>"
         return f"<rosettar.Archive {self._label()}: {info['entries']} entries, {len(info['streams'])} streams>"
 
     def _repr_html_(self) -> str:
@@ -420,7 +420,7 @@ def recover(
     out: str | os.PathLike[str] | BinaryIO,
     *,
     level: int = 3,
-    limits: Mapping[str, int | str] | None = None,
+    limits: Limits = None,
     threads: int | None = None,
     progress: Progress = None,
 ) -> RecoverReport:
@@ -439,7 +439,7 @@ def recover(
     (False, 1, ['a.bin'])
     """
     source = _source(source, "recover")
-    path = os.fspath(out) if isinstance(out, str | os.PathLike) else None
+    path = os.fsdecode(out) if isinstance(out, str | os.PathLike) else None
     if path is None and not hasattr(out, "write"):
         raise TypeError(f"recover() writes to a path or a binary file object, not {type(out).__name__}")
     if path is not None and isinstance(source, str) and os.path.exists(path) and os.path.exists(source):
@@ -452,7 +452,7 @@ def recover(
             path,
             out if path is None else None,
             level=level,
-            limits=_limits(limits),
+            limits=limit_pairs(limits),
             threads=threads,
             progress=tell,
         )
