@@ -107,12 +107,24 @@ def _source(source: Any, function: str) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class Annotation:
-    """A typed fact about an archive."""
+    """A typed fact about an archive: a protobuf message that somebody added to it.
+
+    >>> import io, rosettar
+    >>> from google.protobuf.api_pb2 import Method
+    >>> file = io.BytesIO()
+    >>> with rosettar.create(file) as w:
+    ...     w.annotate(Method(name="weekly"))
+    >>> (fact,) = rosettar.open(file).annotations
+    >>> fact.type_name, fact.value["name"]
+    ('google.protobuf.Method', 'weekly')
+    """
 
     type_url: str
+    """Names the type, as `google.protobuf.Any` does."""
     value: Any
     """The message as a dict; None where the archive has no schema for it."""
     raw: bytes
+    """The message as it is stored."""
 
     @property
     def type_name(self) -> str:
@@ -122,18 +134,39 @@ class Annotation:
 
 @dataclass(frozen=True, slots=True)
 class VerifyReport:
-    """What verifying found."""
+    """What verifying found.
+
+    >>> import io, os, rosettar
+    >>> file = io.BytesIO()
+    >>> with rosettar.create(file) as w:
+    ...     w.add_bytes("a.bin", os.urandom(20_000))
+    >>> damaged = bytearray(file.getvalue())
+    >>> damaged[-10_000] ^= 1
+    >>> report = rosettar.open(damaged).verify(errors="report")
+    >>> report.sound, report.damaged, report.problems[0].code
+    (False, ['a.bin'], 'frame.digest')
+    """
 
     problems: list[Error]
+    """What is wrong, the first of it."""
     more_problems: int
+    """How many problems there are besides."""
     damaged: list[str]
+    """The paths of entries that are not what they were."""
     proven: list[str]
+    """What was proven, as sentences."""
     unproven: list[str]
+    """What this format cannot prove, as sentences."""
     stored_bytes: int
+    """How large the archive is."""
     decoded_bytes: int
+    """How many bytes were decoded."""
     entries: int
+    """How many entries there are."""
     records: int
+    """How many records the streams have."""
     records_decoded: int
+    """How many of them were decoded; none unless that was asked for."""
 
     @property
     def sound(self) -> bool:
@@ -143,22 +176,50 @@ class VerifyReport:
 
 @dataclass(frozen=True, slots=True)
 class ExtractReport:
-    """What was extracted."""
+    """What was extracted.
+
+    >>> import io, os, rosettar, tempfile
+    >>> file = io.BytesIO()
+    >>> with rosettar.create(file) as w:
+    ...     w.add_bytes("a.txt", b"alpha")
+    ...     w.add_link("outside", "/etc")
+    >>> report = rosettar.open(file).extract(os.path.join(tempfile.mkdtemp(), "out"), links="skip")
+    >>> report.files, report.bytes, report.skipped
+    (1, 5, ['outside'])
+    """
 
     files: int
+    """How many files were written."""
     directories: int
+    """How many directories."""
     symlinks: int
+    """How many symbolic links."""
     bytes: int
+    """How many bytes the files have."""
     skipped: list[str]
+    """The paths of links that were left out, as `links="skip"` says."""
     stripped: int
+    """How many entries had nothing left of their path after `strip_components`."""
     kept: list[str]
+    """The paths of files that were there before and stay, as `merge` says."""
     replaced: int
+    """How many files took the place of others."""
     left_behind: list[os.PathLike[str]]
+    """Directories that an earlier extraction, which ended early, left there."""
 
 
 @dataclass(frozen=True, slots=True)
 class RecoverReport:
-    """What `recover` salvaged, and what it could not."""
+    """What `recover` salvaged, and what it could not.
+
+    >>> import io, rosettar
+    >>> whole = io.BytesIO()
+    >>> with rosettar.create(whole) as w:
+    ...     w.add_bytes("a.txt", b"alpha")
+    >>> report = rosettar.recover(whole.getvalue()[:-10], io.BytesIO())
+    >>> report.is_complete, report.entries, report.losses["damaged"][0]["why"]
+    (True, 1, 'the seek table is damaged')
+    """
 
     is_complete: bool
     """Whether nothing of the content was lost."""

@@ -27,7 +27,18 @@ _TOGETHER_BYTES = 1 << 20
 
 
 class StreamWriter:
-    """A stream of an archive that is being written; made by :meth:`Writer.stream`."""
+    """A stream of an archive that is being written; made by :meth:`Writer.stream`.
+
+    >>> import io, rosettar
+    >>> from google.protobuf.timestamp_pb2 import Timestamp
+    >>> file = io.BytesIO()
+    >>> with rosettar.create(file) as w:
+    ...     moments = w.stream("moments")
+    ...     moments.append(Timestamp(seconds=5))
+    ...     moments.extend(Timestamp(seconds=n) for n in range(3))
+    >>> moments.type, len(rosettar.open(file).streams["moments"])
+    ('google.protobuf.Timestamp', 4)
+    """
 
     def __init__(self, writer: Writer, name: str, version: int) -> None:
         self._writer, self._raw, self.name, self._version = (
@@ -74,7 +85,15 @@ class StreamWriter:
             self._raw.append(self._number_for(message), [self._encode(message)], False)
 
     def extend(self, messages: Iterable[Any]) -> None:
-        """Appends every record of an iterable."""
+        """Appends every record of an iterable. Where that raises, those before it stay appended.
+
+        >>> import io, rosettar
+        >>> from google.protobuf.api_pb2 import Method
+        >>> with rosettar.create(io.BytesIO()) as w:
+        ...     w.stream("methods").extend(Method(name=f"m{n}") for n in range(1000))
+        >>> w.summary.records
+        1000
+        """
         for records in _together(messages):
             if isinstance(records, list):
                 # The first of them may tell the type.
@@ -87,6 +106,11 @@ class StreamWriter:
         """Appends a record that is serialized already, without its length.
 
         With ``check``, one that does not decode as the stream's type is refused.
+
+        >>> import io, rosettar
+        >>> from google.protobuf.api_pb2 import Method
+        >>> with rosettar.create(io.BytesIO()) as w:
+        ...     w.stream("methods", Method).append_raw(b"\\x0a\\x03get")
         """
         self._need_type()
         self._raw.append(self._number, [record], check)

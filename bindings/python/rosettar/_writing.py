@@ -152,6 +152,13 @@ class Note:
     """Something about a tree that was packed that its owner should know.
 
     ``kind`` is ``"skipped"``, ``"mode-bits"`` or ``"unportable"``; ``message`` says it for people, after ``path``.
+
+    >>> import io, pathlib, rosettar, tempfile
+    >>> home = pathlib.Path(tempfile.mkdtemp())
+    >>> (home / "passwords").symlink_to("/etc/passwd")
+    >>> (note,) = rosettar.pack(home, io.BytesIO(), links="skip").notes
+    >>> note.path, note.kind
+    ('passwords', 'skipped')
     """
 
     __slots__ = ("kind", "message", "path")
@@ -170,6 +177,12 @@ class Summary:
     both are SHA-256 as hexadecimal digits. ``size`` is in bytes. ``streams`` maps the name of each stream to its
     ``type``, ``records``, ``size`` and ``digest``. ``files``, ``directories``, ``links``, ``records``, ``file_bytes``
     and ``tar_bytes`` are totals. ``notes`` are those of :func:`pack`.
+
+    >>> import io, rosettar
+    >>> with rosettar.create(io.BytesIO()) as w:
+    ...     w.add_bytes("a.txt", b"alpha")
+    >>> w.summary.files, w.summary.file_bytes, w.summary.content_digest[:8]
+    (1, 5, 'bdb181e2')
     """
 
     root_digest: str
@@ -199,6 +212,17 @@ class Writer:
 
     A context manager: :meth:`finish` is called at the end of the block, or :meth:`discard` after an exception. A call
     that refuses its input leaves the writer as it was. Methods may be called from several threads.
+
+    >>> import io, pyarrow, rosettar
+    >>> file = io.BytesIO()
+    >>> with rosettar.create(file) as w:
+    ...     w.add_bytes("notes/today.txt", b"nothing new")
+    ...     w.add_link("latest", "notes/today.txt")
+    ...     w.write_table("prices", pyarrow.table({"day": [1, 2], "price": [9.5, None]}))
+    ...     w.attributes["project"] = "demo"
+    >>> archive = rosettar.open(file)
+    >>> sorted(archive), list(archive.streams["prices"])
+    (['latest', 'notes/today.txt'], [{'day': 1, 'price': 9.5}, {'day': 2, 'price': None}])
     """
 
     def __init__(
@@ -273,6 +297,11 @@ class Writer:
 
         Without ``mode`` and ``mtime`` it is 0o644, last modified at the beginning of 1970, so that the same content
         gives the same archive.
+
+        >>> import datetime, io, rosettar
+        >>> with rosettar.create(io.BytesIO()) as w:
+        ...     at = datetime.datetime(2026, 11, 23, 10, tzinfo=datetime.UTC)
+        ...     w.add_bytes("run.sh", b"#!/bin/sh", mode=0o755, mtime=at)
         """
         self._raw.add_bytes(path, data, mode, time_parts(mtime))
 
@@ -321,6 +350,16 @@ class Writer:
         :param links: what is done about symbolic links that lead out of the tree.
         :param names: ``"portable"`` refuses names that Windows cannot hold.
         :param unsupported: what is done about devices, sockets and names that are no text.
+
+        >>> import io, pathlib, rosettar, tempfile
+        >>> home = pathlib.Path(tempfile.mkdtemp())
+        >>> (home / "a.txt").write_text("alpha"), (home / "b.tmp").write_text("")
+        (5, 0)
+        >>> with rosettar.create(io.BytesIO()) as w:
+        ...     w.add_tree(home, prefix="reports", exclude=["*.tmp"])
+        []
+        >>> w.summary.files
+        1
         """
         found = self._raw.add_tree(
             os.fsdecode(directory),
@@ -334,19 +373,47 @@ class Writer:
         return [Note(*note) for note in found]
 
     def add_directory(self, path: str, *, mode: int | None = None, mtime: Time = None) -> None:
-        """Adds a directory. One that only holds other entries need not be added."""
+        """Adds a directory. One that only holds other entries need not be added.
+
+        >>> import io, rosettar
+        >>> with rosettar.create(io.BytesIO()) as w:
+        ...     w.add_directory("empty", mode=0o700)
+        """
         self._raw.add_directory(path, mode, time_parts(mtime))
 
     def add_link(self, path: str, target: str, *, mtime: Time = None) -> None:
-        """Adds a symbolic link at ``path`` that leads to ``target``, relative to the directory that it is in."""
+        """Adds a symbolic link at ``path`` that leads to ``target``, relative to the directory that it is in.
+
+        >>> import io, rosettar
+        >>> with rosettar.create(io.BytesIO()) as w:
+        ...     w.add_bytes("data/2026.csv", b"")
+        ...     w.add_link("data/latest.csv", "2026.csv")
+        """
         self._raw.add_link(path, target, time_parts(mtime))
 
     def attribute(self, key: str, value: str) -> None:
-        """Sets an attribute, a fact as text; the same as ``w.attributes[key] = value``."""
+        """Sets an attribute, a fact as text; the same as ``w.attributes[key] = value``.
+
+        >>> import io, rosettar
+        >>> file = io.BytesIO()
+        >>> with rosettar.create(file) as w:
+        ...     w.attribute("project", "demo")
+        >>> rosettar.open(file).attributes
+        {'project': 'demo'}
+        """
         self._raw.attribute(key, value)
 
     def annotate(self, message: Any) -> None:
-        """Adds a protobuf message as a typed fact; the descriptors of its type come along."""
+        """Adds a protobuf message as a typed fact; the descriptors of its type come along.
+
+        >>> import io, rosettar
+        >>> from google.protobuf.timestamp_pb2 import Timestamp
+        >>> file = io.BytesIO()
+        >>> with rosettar.create(file) as w:
+        ...     w.annotate(Timestamp(seconds=5))
+        >>> str(rosettar.open(file).annotations[0].value)
+        '1970-01-01 00:00:05+00:00'
+        """
         descriptor = message_descriptor(message)
         url = f"type.googleapis.com/{descriptor.full_name}"
         self._raw.annotate(url, message.SerializeToString(deterministic=True), descriptor_closure(descriptor))
@@ -392,11 +459,27 @@ class Writer:
         self._raw.write_table(name, table)
 
     def flush(self) -> None:
-        """Writes everything taken so far and makes it durable; see ``flush_every`` of :func:`create`."""
+        """Writes everything taken so far and makes it durable; see ``flush_every`` of :func:`create`.
+
+        >>> import os, rosettar, tempfile
+        >>> path = os.path.join(tempfile.mkdtemp(), "log.rtar")
+        >>> with rosettar.create(path, flush_every=1 << 20) as w:
+        ...     w.add_bytes("a.txt", b"alpha")
+        ...     w.flush()
+        ...     os.listdir(os.path.dirname(path))
+        ['log.rtar.partial']
+        """
         self._raw.flush()
 
     def finish(self, notes: Iterable[Note] = ()) -> Summary:
-        """Completes and publishes the archive, and returns what was made."""
+        """Completes and publishes the archive, and returns what was made.
+
+        >>> import io, rosettar
+        >>> w = rosettar.create(io.BytesIO())
+        >>> w.add_bytes("a.txt", b"alpha")
+        >>> w.finish().files
+        1
+        """
         undeclared = [name for name, stream in self._streams.items() if not stream._declared]
         if undeclared:
             raise usage(
@@ -409,7 +492,16 @@ class Writer:
         return self.summary
 
     def discard(self) -> None:
-        """Discards what was written; a file that was there before stays as it is. A forked process discards nothing."""
+        """Discards what was written; a file that was there before stays as it is. A forked process discards nothing.
+
+        >>> import os, rosettar, tempfile
+        >>> path = os.path.join(tempfile.mkdtemp(), "a.rtar")
+        >>> w = rosettar.create(path)
+        >>> w.add_bytes("a.txt", b"alpha")
+        >>> w.discard()
+        >>> w.closed, os.path.exists(path)
+        (True, False)
+        """
         self._raw.discard()
         self._telling.__exit__()
 
