@@ -12,15 +12,16 @@ An archive of which nothing is known becomes a DataFrame in a few lines:
     archive.streams["flights"][0]                 # its first record, as a dict
     df = pl.DataFrame(archive.streams["flights"])
 
-A stream is a table. As it is, it goes into `polars.DataFrame`, `pyarrow.table`, `pandas.DataFrame.from_arrow`, and by the
-name of its variable into DuckDB's SQL. `stream.select("a", "b.c")` takes some columns and `stream[1000:2000]` some rows;
-the others are not decoded. A message within a message is a struct: `df.unnest("a")` in polars makes columns of it.
+A stream is a table. As it is, it goes into `polars.DataFrame`, `pyarrow.table`, `pandas.DataFrame.from_arrow`,
+and by the name of its variable into DuckDB's SQL. `stream.select("a", "b.c")` takes some columns and
+`stream[1000:2000]` some rows; the others are not decoded. A message within a message is a struct: `df.unnest("a")`
+in polars makes columns of it.
 
 * **Reading.** `open` makes an `Archive`: a mapping from paths to files, which `.extract()` puts on disk and `.verify()`
   checks; `archive.streams[name]` is a `Stream`.
 * **Large tables.** `scan` is a LazyFrame of polars, `dataset` is for pyarrow and DuckDB: both read what a query needs.
-* **Writing.** `create` makes a `Writer` for files, protobuf messages and DataFrames; `append` goes on with an archive, `pack`
-  makes one of a directory.
+* **Writing.** `create` makes a `Writer` for files, protobuf messages and DataFrames; `append` goes on with an archive,
+  `pack` makes one of a directory.
 * **Whole archives.** `recover` salvages a broken one, `diff` compares two.
 * **Errors.** Every exception is an `Error`, with a stable `code`.
 
