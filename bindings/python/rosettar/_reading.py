@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 from rosettar import _native
-from rosettar._entries import Entries, Entry, EntryFile
-from rosettar._errors import Error, IoError, UsageError
-from rosettar._limits import Limits, limit_pairs
+from rosettar._entries import Entries, Entry, EntryFile, is_text
+from rosettar._errors import Error, IoError, NotFoundError, UsageError
+from rosettar._limits import Limits, limit_pairs, whole
 from rosettar._progress import Progress, telling
 from rosettar._show import show, table
 from rosettar._streams import Schema, Stream, Streams
@@ -83,7 +83,7 @@ def open(
     """
     pairs, source = limit_pairs(limits), _source(source, "open")
     how = "path" if isinstance(source, str) else "bytes" if isinstance(source, bytes) else "file"
-    native = _native.Archive.open(source, pairs, threads)
+    native = _native.Archive.open(source, pairs, whole("threads", threads))
     return Archive(native, (how, None if how == "file" else source, pairs, threads))
 
 
@@ -272,10 +272,12 @@ class Archive(Mapping[str, EntryFile]):
         return self._native.closed
 
     def __getitem__(self, path: str) -> EntryFile:
+        if isinstance(path, str) and not is_text(path):
+            raise NotFoundError(f"no entry has the path {path!r}", code="usage.no-such-entry")
         return EntryFile(self, Entry._make(self._native.entry(path)))
 
     def __contains__(self, path: object) -> bool:
-        if not isinstance(path, str):
+        if not isinstance(path, str) or not is_text(path):
             return False
         try:
             self._native.entry(path)
@@ -512,9 +514,9 @@ def recover(
             source,
             path,
             out if path is None else None,
-            level=level,
+            level=whole("level", level, -(1 << 17), 22),
             limits=limit_pairs(limits),
-            threads=threads,
+            threads=whole("threads", threads),
             progress=tell,
         )
     counts = {name: losses.pop(name) for name in ("entries", "file_bytes", "records")}

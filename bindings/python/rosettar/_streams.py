@@ -6,7 +6,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from rosettar._errors import SchemaError
+from rosettar._entries import is_text
+from rosettar._errors import NotFoundError, SchemaError
 from rosettar._show import SHOWN, at, table
 
 if TYPE_CHECKING:
@@ -191,7 +192,12 @@ class Stream:
             except TypeError as error:
                 message = f"the package protobuf refuses {file.name}: {error}"
                 raise SchemaError(message, code="schema.descriptor") from None
-        return message_factory.GetMessageClass(pool.FindMessageTypeByName(self.type_name))
+        try:
+            descriptor = pool.FindMessageTypeByName(self.type_name)
+        except KeyError:
+            message = f"the schema of stream {self.name!r} has no message type {self.type_name}"
+            raise SchemaError(message, code="schema.type") from None
+        return message_factory.GetMessageClass(descriptor)
 
     def raw(self) -> Iterator[bytes]:
         """The records as they are stored: serialized protobuf messages.
@@ -289,11 +295,13 @@ class Streams(Mapping[str, Stream]):
         self._archive = archive
 
     def __getitem__(self, name: str) -> Stream:
+        if isinstance(name, str) and not is_text(name):
+            raise NotFoundError(f"no stream is called {name!r}", code="usage.no-such-stream")
         native = self._archive._native.stream(name)
         return Stream(self._archive, name, range(native.info()["records"]))
 
     def __contains__(self, name: object) -> bool:
-        return name in self._archive.info()["streams"]
+        return isinstance(name, str) and name in self._archive.info()["streams"]
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._archive.info()["streams"])

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
 from rosettar import _native
 from rosettar._errors import UsageError
-from rosettar._limits import Limits, limit_pairs
+from rosettar._limits import Limits, limit_pairs, whole
 from rosettar._progress import Progress, telling
 from rosettar._records import StreamWriter, descriptor_closure, message_descriptor, record_type, usage
 from rosettar._times import Time, time_parts
@@ -241,21 +241,23 @@ class Writer:
         _extend: bool = False,
     ) -> None:
         path, file = _target(target)
+        if producer is not None and not isinstance(producer, str):
+            raise TypeError(f"producer: expected text, found {producer!r}")
         self._target = "<file object>" if path is None else os.fspath(path)
         self._telling = telling(progress, f"writing {os.path.basename(self._target)}")
         self._raw = _native.RawWriter(
             path,
             file,
             {
-                "level": level,
-                "threads": threads,
-                "chunk_size": chunk_size,
+                "level": whole("level", level, -(1 << 17), 22),
+                "threads": whole("threads", threads),
+                "chunk_size": whole("chunk_size", chunk_size),
                 "exclusive": exclusive,
                 "extend": _extend,
                 "producer": producer,
                 "created": time_parts(created),
                 "limits": limit_pairs(limits),
-                "flush_every": flush_every,
+                "flush_every": whole("flush_every", flush_every),
             },
             self._telling.__enter__(),
         )
@@ -435,12 +437,13 @@ class Writer:
         >>> w.summary.streams["moments"]["records"]
         11
         """
+        stated = None if type is None else record_type(type)
         with self._lock:
-            found = self._streams.get(name)
-            if found is None:
-                found = self._streams[name] = StreamWriter(self, name, version)
-        if type is not None:
-            found._declare(*record_type(type))
+            found = self._streams.get(name) or StreamWriter(self, name, whole("version", version, 0, (1 << 32) - 1))
+            if stated is not None:
+                found._declare(*stated)
+            # One that was refused is not waited for at the end.
+            self._streams[name] = found
         return found
 
     def write_table(self, name: str, table: Any) -> None:

@@ -149,7 +149,7 @@ def test_threads(path):
     for threads in (1, 2, 1000):
         assert rosettar.open(path, threads=threads).verify().sound
     for wrong in (-1, "2", 1.5, 2**70):
-        with pytest.raises((TypeError, OverflowError)):
+        with pytest.raises((TypeError, rosettar.UsageError), match="threads: expected"):
             rosettar.open(path, threads=wrong)
 
 
