@@ -414,7 +414,7 @@ class Archive(Mapping[str, EntryFile]):
 
     def __getattr__(self, name: str) -> Any:
         instead = _INSTEAD.get(name)
-        hint = f"; use {instead}" if instead else ""
+        hint = f"; instead: {instead}" if instead else ""
         raise AttributeError(f"a rosettar.Archive has no {name!r}{hint}", name=name, obj=None if instead else self)
 
     def __reduce__(self) -> Any:
