@@ -252,7 +252,9 @@ class Archive(Mapping[str, EntryFile]):
     True b'alpha' {'project': 'demo'} []
     """
 
-    def __init__(self, native: _native.Archive, origin: tuple[Any, ...]) -> None:
+    def __init__(self, native: _native.Archive, origin: tuple[Any, ...] = ()) -> None:
+        if not isinstance(native, _native.Archive):
+            raise TypeError("an archive is opened by rosettar.open(path), and made by rosettar.create(path)")
         self._native = native
         self._origin = origin
 
@@ -274,7 +276,12 @@ class Archive(Mapping[str, EntryFile]):
     def __getitem__(self, path: str) -> EntryFile:
         if isinstance(path, str) and not is_text(path):
             raise NotFoundError(f"no entry has the path {path!r}", code="usage.no-such-entry")
-        return EntryFile(self, Entry._make(self._native.entry(path)))
+        try:
+            return EntryFile(self, Entry._make(self._native.entry(path)))
+        except NotFoundError as error:
+            if path in self.streams:
+                error.add_note(f"archive.streams[{path!r}] is a stream of records")
+            raise
 
     def __contains__(self, path: object) -> bool:
         if not isinstance(path, str) or not is_text(path):
@@ -414,6 +421,8 @@ class Archive(Mapping[str, EntryFile]):
 
     def __getattr__(self, name: str) -> Any:
         instead = _INSTEAD.get(name)
+        if not instead and not name.startswith("_") and not self.closed and name in self.streams:
+            instead = f"archive.streams[{name!r}]"
         hint = f"; instead: {instead}" if instead else ""
         raise AttributeError(f"a rosettar.Archive has no {name!r}{hint}", name=name, obj=None if instead else self)
 
