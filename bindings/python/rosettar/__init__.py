@@ -101,8 +101,8 @@ __all__ = [
     "__version__",
 ]
 
-for _name in __all__:
-    # To users, and in what they pickle, they are of this module, whichever file they are in.
-    if isinstance(globals()[_name], type):
-        globals()[_name].__module__ = __name__
-del _name
+for _kind in list(globals().values()):
+    # As tracebacks show them: `rosettar.IntegrityError`. Of other classes the source would not be found any more.
+    if isinstance(_kind, type) and issubclass(_kind, Error) and _kind is not Error:
+        _kind.__module__ = __name__
+del _kind

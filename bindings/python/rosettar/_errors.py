@@ -228,7 +228,7 @@ class NotFoundError(UsageError, KeyError):
 
 def _io_class(name: str, base: type[OSError]) -> type[IoError]:
     # To whoever prints it, it is an IoError; which other class it is as well is for `except`.
-    return type("IoError", (IoError, base), {"__module__": __name__, "__doc__": f"An `IoError` that is a `{name}`."})
+    return type("IoError", (IoError, base), {"__module__": "rosettar", "__doc__": f"An `IoError` that is a `{name}`."})
 
 
 _IO_CLASSES: dict[int, type[IoError]] = {
