@@ -245,22 +245,23 @@ class Writer:
             raise TypeError(f"producer: expected text, found {producer!r}")
         self._target = "<file object>" if path is None else os.fspath(path)
         self._telling = telling(progress, f"writing {os.path.basename(self._target)}")
-        self._raw = _native.RawWriter(
-            path,
-            file,
-            {
-                "level": whole("level", level, -(1 << 17), 22),
-                "threads": whole("threads", threads),
-                "chunk_size": whole("chunk_size", chunk_size),
-                "exclusive": exclusive,
-                "extend": _extend,
-                "producer": producer,
-                "created": time_parts(created),
-                "limits": limit_pairs(limits),
-                "flush_every": whole("flush_every", flush_every),
-            },
-            self._telling.__enter__(),
-        )
+        settings = {
+            "level": whole("level", level, -(1 << 17), 22),
+            "threads": whole("threads", threads),
+            "chunk_size": whole("chunk_size", chunk_size),
+            "exclusive": exclusive,
+            "extend": _extend,
+            "producer": producer,
+            "created": time_parts(created),
+            "limits": limit_pairs(limits),
+            "flush_every": whole("flush_every", flush_every),
+        }
+        tell = self._telling.__enter__()
+        try:
+            self._raw = _native.RawWriter(path, file, settings, tell)
+        except BaseException:
+            self._telling.__exit__()
+            raise
         self._streams: dict[str, StreamWriter] = {}
         self._lock = threading.Lock()
         #: Facts as text: ``w.attributes["key"] = "value"``. A key can be set once.

@@ -8,7 +8,6 @@ use rosettar::error::code;
 use rosettar::recover::{Listed, Losses};
 use rosettar::{Error, Monitor, RecoverOptions, WriteOptions};
 
-use crate::errors::OrRaise;
 use crate::writing::{PythonFile, summary_dict};
 use crate::{limits, source, work};
 

@@ -48,11 +48,12 @@ pub fn import(table: &Bound<'_, PyAny>) -> PyResult<Batches> {
     let batches = import_from(table)?;
     let schema = batches.schema();
     // Polars states a buffer for the type null, which has none. pyarrow takes that, and hands it over as it should be.
-    if schema.fields().iter().any(|field| has_nulls_alone(field.data_type())) && !is_of(table, "pyarrow")? {
-        if let Ok(pyarrow) = table.py().import("pyarrow") {
-            let reader = pyarrow.getattr("RecordBatchReader")?.call_method1("from_stream", (table,))?;
-            return import_from(&reader);
-        }
+    if schema.fields().iter().any(|field| has_nulls_alone(field.data_type()))
+        && !is_of(table, "pyarrow")?
+        && let Ok(pyarrow) = table.py().import("pyarrow")
+    {
+        let reader = pyarrow.getattr("RecordBatchReader")?.call_method1("from_stream", (table,))?;
+        return import_from(&reader);
     }
     Ok(batches)
 }
@@ -94,7 +95,10 @@ fn import_from(table: &Bound<'_, PyAny>) -> PyResult<Batches> {
     // SAFETY: a capsule of this name holds a valid ArrowArrayStream (Arrow PyCapsule interface), whose name was checked
     // just now. It is moved out, and what stays is marked as released, so that the capsule frees nothing twice; the
     // capsule itself is alive until the end of this function, and the interpreter is held, so that nobody else takes it.
-    let reader = unsafe { RecordBatchStreamReader::from_raw(pointer.as_ptr()) };
+    let stream = unsafe { FFI_ArrowArrayStream::from_raw(pointer.as_ptr()) };
+    // A schema that breaks the rules may make the import panic.
+    let reader = catch_unwind(AssertUnwindSafe(|| RecordBatchStreamReader::try_new(stream)));
+    let reader = reader.unwrap_or_else(|_| Err(ArrowError::CDataInterface("the schema makes no sense".to_owned())));
     let reader =
         reader.map_err(|error| PyValueError::new_err(format!("the table's Arrow stream cannot be read: {error}")))?;
     Ok(Batches(reader))
