@@ -63,7 +63,7 @@ lint: $(VENV)/up-to-date
 
 docs: $(VENV)/up-to-date
 	@$(PYTHON) tools/python_package.py
-	$(PYTHON) -m pdoc --docformat restructuredtext --output-directory build/docs rosettar
+	$(PYTHON) -m pdoc --docformat restructuredtext --no-show-source --output-directory build/docs rosettar
 
 vectors: $(VENV)/up-to-date
 	$(PYTHON) conformance/generate.py

@@ -417,6 +417,8 @@ codes! {
     USAGE_CLOSED = Usage "usage.closed";
     /// An archive, or something of it, was used in a process forked from the one that opened it.
     USAGE_FORKED = Usage "usage.forked";
+    /// An archive, or something of it, was used by what it had called itself, and would have waited for itself.
+    USAGE_REENTERED = Usage "usage.reentered";
 
     // The outside world.
     /// Reading failed.

@@ -154,10 +154,7 @@ impl Archive {
                 }
             }
         }
-        found.ok_or_else(|| {
-            let message = "no entry has this path; `list` shows those that there are";
-            Error::new(code::USAGE_NO_SUCH_ENTRY, message).with_entry(path)
-        })
+        found.ok_or_else(|| Error::new(code::USAGE_NO_SUCH_ENTRY, "no entry has this path").with_entry(path))
     }
 }
 
