@@ -417,6 +417,8 @@ codes! {
     USAGE_CLOSED = Usage "usage.closed";
     /// An archive, or something of it, was used in a process forked from the one that opened it.
     USAGE_FORKED = Usage "usage.forked";
+    /// The archive is of a format that cannot do what was asked for.
+    USAGE_FORMAT = Usage "usage.format";
 
     // The outside world.
     /// Reading failed.

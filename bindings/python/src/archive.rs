@@ -260,7 +260,7 @@ impl Archive {
         let options = options.monitor(monitor.clone());
         let open = move || {
             let again = options.open(source)?;
-            if again.facts().root_digest != archive.facts().root_digest {
+            if again.facts() != archive.facts() {
                 let message = "the archive is another than when it was opened: open it again";
                 return Err(rosettar::Error::new(code::IO_SOURCE_CHANGED, message));
             }

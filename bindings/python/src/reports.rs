@@ -17,8 +17,8 @@ pub fn facts<'py>(py: Python<'py>, facts: &Facts) -> PyResult<Bound<'py, PyDict>
     let dict = PyDict::new(py);
     dict.set_item("format", &facts.format)?;
     dict.set_item("size", facts.size)?;
-    dict.set_item("root_digest", facts.root_digest.to_string())?;
-    dict.set_item("content_digest", facts.content_digest.to_string())?;
+    dict.set_item("root_digest", facts.root_digest.map(|digest| digest.to_string()))?;
+    dict.set_item("content_digest", facts.content_digest.map(|digest| digest.to_string()))?;
     dict.set_item("producer", &facts.manifest.producer)?;
     dict.set_item("created", facts.manifest.created.map(|created| time(py, created)).transpose()?)?;
     dict.set_item("attributes", &facts.manifest.attributes)?;

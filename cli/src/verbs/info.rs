@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use prost_reflect::MessageDescriptor;
 use rosettar::model::{Annotation, Facts, StreamInfo};
-use rosettar::{Result, record, schema};
+use rosettar::{Digest, Result, record, schema};
 use serde_json::{Value, json};
 
 use super::{Context, done, json as shapes, line};
@@ -85,8 +85,8 @@ fn object(facts: &Facts, annotations: Vec<Value>) -> Value {
         "format": facts.format,
         "size": facts.size,
         "ratio": ratio(facts.size, facts.totals.tar_bytes),
-        "root_digest": shapes::digest(&facts.root_digest),
-        "content_digest": shapes::digest(&facts.content_digest),
+        "root_digest": shapes::optional_digest(facts.root_digest),
+        "content_digest": shapes::optional_digest(facts.content_digest),
         "producer": manifest.producer,
         "created": manifest.created.map(shapes::time),
         "totals": shapes::totals(&facts.totals),
@@ -111,8 +111,13 @@ fn text(facts: &Facts, annotations: &[Value], damage: &str) -> String {
     row("size", exact(facts.size));
     let percent = 100.0 * ratio(facts.size, totals.tar_bytes);
     row("tar", format!("{}, stored in {percent:.1} % of that", exact(totals.tar_bytes)));
-    row("root digest", shapes::digest(&facts.root_digest));
-    row("content digest", shapes::digest(&facts.content_digest));
+    let mut digest = |name: &str, digest: Option<Digest>| {
+        if let Some(digest) = digest {
+            row(name, shapes::digest(&digest));
+        }
+    };
+    digest("root digest", facts.root_digest);
+    digest("content digest", facts.content_digest);
     row("files", format!("{}, {}", human::count(totals.files), exact(totals.file_bytes)));
     row("directories", human::count(totals.directories));
     row("links", human::count(totals.symlinks));

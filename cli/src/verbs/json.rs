@@ -64,6 +64,11 @@ pub(super) fn totals(totals: &Totals) -> Value {
     })
 }
 
+/// A digest, or `null` for an archive of a format that has none.
+pub(super) fn optional_digest(found: Option<Digest>) -> Value {
+    json!(found.map(|found| digest(&found)))
+}
+
 /// A digest with its algorithm, as `sha256sum` and signatures name it.
 pub(super) fn digest(digest: &Digest) -> String {
     format!("sha256:{digest}")

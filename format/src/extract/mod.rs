@@ -1,28 +1,24 @@
 //! Extracting to a directory: everything is proven before anything appears (FORMAT.md, "Extraction").
 //!
 //! [`publish`] stages and publishes; the tree itself is made by a [`TreeBuilder`], which decides with the help of a
-//! [`Policy`]. Here, the entries come from the index.
+//! [`Policy`](policy::Policy). Entries and contents come from an index (`indexed`), from a list (`listed`) or from a pipe
+//! (`streamed`).
 
+mod indexed;
+mod listed;
 mod options;
 mod policy;
 mod streamed;
 mod tree;
 
-use std::collections::VecDeque;
-use std::io::Write as _;
 use std::path::Path;
 
 pub use options::{ExtractOptions, ExtractReport};
 pub(crate) use tree::TreeBuilder;
 
-use crate::digest::Hasher;
-use crate::error::{Error, Result, code};
-use crate::io::{Published, Sandbox, SandboxFile, Staging, StagingOptions};
-use crate::model::EntryKind;
-use crate::read::{Archive, TarCursor};
-use crate::tar;
-use crate::v1::Placed;
-use policy::{Decision, Policy};
+use crate::error::Result;
+use crate::io::{Published, Sandbox, Staging, StagingOptions};
+use crate::read::{Archive, Driver};
 
 impl Archive {
     /// Extracts to `target`, which is absent or an empty directory, or with [`ExtractOptions::merge`] any directory.
@@ -81,99 +77,24 @@ impl Archive {
         options: &ExtractOptions,
         add: impl FnOnce(&Sandbox) -> Result<()>,
     ) -> Result<ExtractReport> {
-        let plan = self.plan(options)?;
-        publish(target.as_ref(), options, |sandbox| {
-            let report = self.fill(sandbox, options, plan)?;
-            add(sandbox)?;
-            Ok(report)
-        })
-    }
-
-    /// Goes through the whole entry table before anything is written: what is wrong with it, what the policy refuses,
-    /// and which frames are needed.
-    fn plan(&self, options: &ExtractOptions) -> Result<Plan> {
-        let mut plan = Plan { frames: VecDeque::new(), bytes: 0 };
-        let mut policy = Policy::new(options)?;
-        let index = &self.inner.index;
-        let mut entries = self.entries();
-        while let Some(placed) = entries.next_placed() {
-            let placed = placed?;
-            if !matches!(policy.decide(&placed.entry)?, Decision::Extract(_)) {
-                continue;
+        match &self.driver {
+            Driver::Indexed(archive) => {
+                let plan = indexed::plan(archive, options)?;
+                publish(target.as_ref(), options, |sandbox| {
+                    let report = indexed::fill(archive, sandbox, options, plan)?;
+                    add(sandbox)?;
+                    Ok(report)
+                })
             }
-            let (first, last) = (index.frame_at(placed.header_at), index.frame_at(placed.end() - 1));
-            let next = plan.frames.back().map_or(0, |frame| frame + 1);
-            plan.frames.extend((first.max(next)..=last).filter(|number| index.frames[*number].decoded > 0));
-            plan.bytes += placed.entry.size;
-        }
-        policy.finish()?;
-        Ok(plan)
-    }
-
-    fn fill(&self, sandbox: &Sandbox, options: &ExtractOptions, plan: Plan) -> Result<ExtractReport> {
-        let mut tree = TreeBuilder::new(sandbox, options)?;
-        self.inner.options.monitor.set_total(plan.bytes);
-        let mut cursor = TarCursor::new(&self.inner, plan.frames);
-        for number in 0..self.inner.index.pages.len() {
-            for placed in &self.inner.decode_page(number)?.entries {
-                let entry = &placed.entry;
-                let Some(path) = tree.admit(entry)? else { continue };
-                // Empty files and directories have no content that would be counted.
-                self.inner.options.monitor.advance(0)?;
-                self.check_header(&mut cursor, placed)?;
-                match entry.kind {
-                    EntryKind::File => {
-                        let mut file = tree.file(&path)?;
-                        self.copy_content(&mut file, &mut cursor, placed)?;
-                        tree.finish_file(file, entry)?;
-                    }
-                    EntryKind::Directory => tree.directory(path, entry)?,
-                    _ => tree.link(path, entry),
-                }
+            Driver::Listed(archive) => {
+                let plan = listed::plan(archive.as_ref(), options)?;
+                publish(target.as_ref(), options, |sandbox| {
+                    let report = listed::fill(archive, sandbox, options, plan)?;
+                    add(sandbox)?;
+                    Ok(report)
+                })
             }
         }
-        tree.finish()
-    }
-
-    fn check_header(&self, cursor: &mut TarCursor, placed: &Placed) -> Result<()> {
-        let header = tar::member_header(&placed.entry);
-        let mut rest = &header[..];
-        let mut same = true;
-        cursor.seek(placed.header_at);
-        cursor.take_whole(header.len() as u64, |piece| {
-            same &= rest.starts_with(piece);
-            rest = &rest[piece.len()..];
-            Ok(())
-        })?;
-        if !same {
-            let message = "the tar header of a member differs from the one that its entry has";
-            return Err(Error::new(code::TAR_HEADER, message).with_entry(placed.entry.path.as_str()));
-        }
-        Ok(())
-    }
-
-    fn copy_content(&self, file: &mut SandboxFile, cursor: &mut TarCursor, placed: &Placed) -> Result<()> {
-        let entry = &placed.entry;
-        let path = entry.path.as_str();
-        let mut hasher = Hasher::new();
-        let monitor = &self.inner.options.monitor;
-        cursor.take_whole(entry.size, |piece| {
-            hasher.update(piece);
-            file.write_all(piece).map_err(|e| Error::io(code::IO_WRITE, "writing a file", e).with_entry(path))?;
-            monitor.advance(piece.len() as u64)
-        })?;
-        let found = hasher.finish();
-        if found != entry.digest {
-            let message = format!("the digest of the content: expected {}, found {found}", entry.digest);
-            return Err(Error::new(code::ENTRY_DIGEST, message).with_entry(path));
-        }
-        cursor.take_whole(tar::padding(entry.size), |piece| match piece.iter().all(|byte| *byte == 0) {
-            true => Ok(()),
-            false => {
-                let message = "the padding after a member's content is not zero";
-                Err(Error::new(code::TAR_PADDING, message).with_entry(path))
-            }
-        })
     }
 }
 
@@ -199,11 +120,4 @@ pub(crate) fn publish(
         }
         Err(error) => Err(staging.discard_after(error)),
     }
-}
-
-/// What a pass over the entry table found out.
-struct Plan {
-    /// The payload frames that hold what is to be extracted, in order.
-    frames: VecDeque<usize>,
-    bytes: u64,
 }

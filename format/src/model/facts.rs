@@ -127,10 +127,10 @@ pub struct Facts {
     pub format: String,
     /// Bytes of the archive.
     pub size: u64,
-    /// What commits to every byte of the archive.
-    pub root_digest: Digest,
-    /// What commits to everything inside, however it is stored.
-    pub content_digest: Digest,
+    /// What commits to every byte of the archive; `None` for a format that has no such thing.
+    pub root_digest: Option<Digest>,
+    /// What commits to everything inside, however it is stored; `None` for a format that has no such thing.
+    pub content_digest: Option<Digest>,
     /// The manifest's facts.
     pub manifest: Manifest,
     /// How many Schemas there are.
