@@ -377,6 +377,7 @@ pub(super) fn merged_facts(size: u64, minor: u8, index: &Index, manifest: &Manif
         totals: index.totals,
         frames: index.frames.len() as u64 + 1,
         pages: index.pages.len() as u64,
+        c1z: None,
     })
 }
 

@@ -17,7 +17,7 @@ pub use archive::Archive;
 pub use batches::{Batch, BatchBuffer, Batches, MappedBatches};
 pub use content::EntryReader;
 pub(crate) use cursor::TarCursor;
-pub(crate) use driver::{Driver, Listed};
+pub(crate) use driver::{Content, Driver, Listed};
 pub use entries::Entries;
 pub(crate) use entries::Table;
 pub(crate) use indexed::{Head, Indexed};

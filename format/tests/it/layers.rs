@@ -20,6 +20,7 @@ const ORDER: &[&[&str]] = &[
     &["v1", "c1z"],
     &["read"],
     &["write"],
+    &["ancestors"],
     &["dispatch"],
     &["verify", "extract", "recover", "diff"],
     &["lib"],
