@@ -170,8 +170,11 @@ impl Format {
         if head.starts_with(&c1z::MAGIC_V1) {
             return Ok(Self::C1zV1);
         }
-        if (3..c1z::MAGIC_LEN).contains(&head.len()) && [c1z::MAGIC_V1, c1z::MAGIC_V3].iter().any(|m| m.starts_with(head)) {
-            let message = format!("the file ends after {} bytes: expected more than the magic of a C1Z file", head.len());
+        if (3..c1z::MAGIC_LEN).contains(&head.len())
+            && [c1z::MAGIC_V1, c1z::MAGIC_V3].iter().any(|m| m.starts_with(head))
+        {
+            let message =
+                format!("the file ends after {} bytes: expected more than the magic of a C1Z file", head.len());
             return Err(Error::new(code::ENVELOPE_TRUNCATED, message).with_offset(head.len() as u64));
         }
         match prefix::parse_version(head)? {

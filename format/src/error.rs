@@ -427,6 +427,9 @@ codes! {
     /// Something that an archive cannot hold: a device, a FIFO, a socket.
     POLICY_FILE_TYPE = Policy "policy.file-type";
 
+    /// A conversion would lose something.
+    POLICY_LOSSY = Policy "policy.lossy";
+
     // The caller's side.
     /// No entry has this path, or no entry matches.
     USAGE_NO_SUCH_ENTRY = Usage "usage.no-such-entry";

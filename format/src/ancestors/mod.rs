@@ -1,13 +1,18 @@
 //! C1Z files as archives (C1Z.md): everything that must be proven to know their entries is proven when they are opened.
 
 mod open;
+mod options;
 #[cfg(feature = "sqlite")]
 mod rows;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 mod verify;
+mod write;
 
 pub(crate) use open::{open_header, open_v1, open_v3};
+pub use options::C1zOptions;
+pub(crate) use write::write_v1;
+pub use write::{C1zSummary, C1zWriter};
 
 use std::sync::{Arc, Mutex, OnceLock};
 
@@ -22,8 +27,13 @@ use crate::model::{Entry, Facts, VerifyReport};
 use crate::read::{Archive, Content, Listed, ReadOptions};
 use crate::schema;
 
+/// The descriptor set of a C1Z v3 manifest, `c1.c1z.v3.C1ZManifestV3`: a serialized `google.protobuf.FileDescriptorSet`.
+pub fn c1z_manifest_descriptors() -> &'static [u8] {
+    crate::proto::C1Z_MANIFEST_SET
+}
+
 /// The path that the database of version 1 gets.
-pub(crate) const DATABASE: &str = "c1z.sqlite";
+pub(crate) const DATABASE: &str = "database.sqlite";
 
 /// What is held in memory at most, before a temporary file takes the rest; larger contents are decoded piece by piece.
 const WHOLE: u64 = 8 << 20;
@@ -140,7 +150,10 @@ fn check(place: &FramePlace, checksum: u64, digest: Digest) -> Result<()> {
         return fault(code::C1Z_CONTENT_CHECKSUM, message);
     }
     if digest != place.digest {
-        return fault(code::ENTRY_DIGEST, format!("the digest of the content: expected {}, found {digest}", place.digest));
+        return fault(
+            code::ENTRY_DIGEST,
+            format!("the digest of the content: expected {}, found {digest}", place.digest),
+        );
     }
     Ok(())
 }
@@ -200,12 +213,29 @@ impl Listed for C1z {
                 // What was found when the file was opened: a file that changed since then is noticed.
                 let found = hasher.finish();
                 if found != entry.digest {
-                    let message = format!("the file changed while it was read: expected {}, found {found}", entry.digest);
+                    let message =
+                        format!("the file changed while it was read: expected {}, found {found}", entry.digest);
                     return Err(Error::new(code::ENTRY_DIGEST, message).with_entry(entry.path.as_str()));
                 }
                 Ok(())
             }
         }
+    }
+
+    fn proven_frame(&self, path: &str, size: u64, digest: Digest) -> Result<Option<Vec<u8>>> {
+        let Store::Frames { source, files } = &self.store else { return Ok(None) };
+        let Some(place) = self.find(path).map(|number| &files[number]) else { return Ok(None) };
+        if place.raw != size || place.digest != digest || !is_whole(place) {
+            return Ok(None);
+        }
+        // What the index states is only believed once the frame was seen to hold it; one that is damaged is not copied.
+        let mut frame = vec![0; place.stored as usize];
+        let read = source.read_exact_at(&mut frame, place.offset);
+        read.map_err(|e| Error::io(code::IO_READ, "reading the previous file", e).with_offset(place.offset))?;
+        let mut content = Vec::new();
+        let decoded = self.unpack(|unpacker| unpacker.decode(&frame, size as usize, &mut content));
+        let sound = decoded.is_ok() && check(place, c1z::checksum(&content), Digest::of(&content)).is_ok();
+        Ok(sound.then_some(frame))
     }
 
     fn descriptor_set(&self, _: u32) -> Result<&[u8]> {

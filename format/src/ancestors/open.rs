@@ -102,7 +102,8 @@ pub(crate) fn open_v1(source: Box<dyn ReadAt>, size: u64, options: ReadOptions) 
     let mut magic = vec![0; (SQLITE_MAGIC.len() as u64).min(len) as usize];
     spooled.read_exact_at(&mut magic, 0).map_err(|e| Error::io(code::IO_READ, "reading a spooled database", e))?;
     if magic != SQLITE_MAGIC || len < SQLITE_HEADER_LEN {
-        let message = format!("the payload of {len} bytes is no SQLite database: expected it to begin with one's header");
+        let message =
+            format!("the payload of {len} bytes is no SQLite database: expected it to begin with one's header");
         return Err(Error::new(code::C1Z_DATABASE, message).with_offset(at));
     }
     let path = EntryPath::new(DATABASE).expect("a path");
@@ -242,14 +243,8 @@ fn remarks(manifest: &C1zManifest, described: bool, proof: Proof) -> Vec<String>
     let version = manifest.engine_schema_version;
     remark(!described, "the manifest has no descriptors: what the engine stores is not described".to_owned());
     remark(manifest.record_types.is_empty(), "the manifest lists no record types".to_owned());
-    remark(
-        version != SCHEMA_VERSION,
-        format!("the engine's schema version is {version}; known is {SCHEMA_VERSION}"),
-    );
-    remark(
-        proof == Proof::Indexed { manifest: false },
-        "the index records no checksum of the manifest".to_owned(),
-    );
+    remark(version != SCHEMA_VERSION, format!("the engine's schema version is {version}; known is {SCHEMA_VERSION}"));
+    remark(proof == Proof::Indexed { manifest: false }, "the index records no checksum of the manifest".to_owned());
     remark(
         manifest.unknown_fields > 0,
         format!("the manifest has {} fields that this version does not know", manifest.unknown_fields),

@@ -21,7 +21,9 @@ pub(super) fn verify(archive: &C1z, records: bool) -> Result<VerifyReport> {
         && let Err(error) = schema::check(&archive.descriptors)
     {
         match error.kind() {
-            ErrorKind::Schema => report.unproven.push(format!("whether the descriptors describe anything: {}", error.message())),
+            ErrorKind::Schema => {
+                report.unproven.push(format!("whether the descriptors describe anything: {}", error.message()))
+            }
             _ => problems.push((usize::MAX, error)),
         }
     }
@@ -128,7 +130,9 @@ fn unproven(proof: Proof, version: u8) -> Vec<String> {
         Proof::Indexed { .. } => {}
         Proof::Frame { checksum } => {
             unproven.push(match checksum {
-                true => "that nobody altered the payload: a checksum of 32 bits shows damage, and is no digest".to_owned(),
+                true => {
+                    "that nobody altered the payload: a checksum of 32 bits shows damage, and is no digest".to_owned()
+                }
                 false => "that the payload is undamaged: its zstd frame has no checksum".to_owned(),
             });
             if version == 3 {

@@ -7,9 +7,6 @@ use crate::model::{Entry, EntryKind};
 use crate::schema::wire;
 use crate::tar;
 
-/// A frame that was written.
-pub type FrameRow = FramePlace;
-
 /// The most bytes of an index: 64 MiB.
 const INDEX_MAX: usize = 64 << 20;
 
@@ -17,7 +14,7 @@ const INDEX_MAX: usize = 64 << 20;
 ///
 /// # Errors
 /// `limit.index-bytes` where there are more files than an index can hold.
-pub fn encode_index(rows: &[FrameRow], manifest: &[u8], at: u64) -> Result<Vec<u8>> {
+pub fn encode_index(rows: &[FramePlace], manifest: &[u8], at: u64) -> Result<Vec<u8>> {
     let mut index = Vec::new();
     let (mut raw, mut stored) = (0u64, 0u64);
     let mut entry = Vec::new();
@@ -37,7 +34,8 @@ pub fn encode_index(rows: &[FrameRow], manifest: &[u8], at: u64) -> Result<Vec<u
     put_int(&mut index, 3, stored);
     put_fixed64(&mut index, 4, checksum(manifest));
     if index.len() > INDEX_MAX {
-        let message = format!("an index of {} bytes for {} files exceeds the format's {INDEX_MAX}", index.len(), rows.len());
+        let message =
+            format!("an index of {} bytes for {} files exceeds the format's {INDEX_MAX}", index.len(), rows.len());
         return Err(Error::new(code::LIMIT_INDEX_BYTES, message));
     }
     let (len, sum) = (index.len() as u32, checksum(&index));

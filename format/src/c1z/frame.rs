@@ -188,10 +188,9 @@ impl Unpacker {
             return Err(Error::new(code::C1Z_TRAILING, message));
         }
         content.reserve_exact(size);
-        let found = self
-            .0
-            .decompress_to_buffer(frame, content)
-            .map_err(|e| Error::new(code::FRAME_DECODE, format!("a zstd frame does not decode to {size} bytes: {e}")))?;
+        let found = self.0.decompress_to_buffer(frame, content).map_err(|e| {
+            Error::new(code::FRAME_DECODE, format!("a zstd frame does not decode to {size} bytes: {e}"))
+        })?;
         if found != size {
             return Err(differs(found as u64));
         }

@@ -50,15 +50,11 @@ pub struct Index {
 ///
 /// # Errors
 /// `envelope.truncated`, `c1z.index`, `c1z.index-checksum`, `c1z.manifest-checksum`, `path.*`, `limit.*`, `io.read`.
-pub fn read_index(
-    source: &dyn ReadAt,
-    size: u64,
-    payload_at: u64,
-    manifest: &[u8],
-    limits: &Limits,
-) -> Result<Index> {
+pub fn read_index(source: &dyn ReadAt, size: u64, payload_at: u64, manifest: &[u8], limits: &Limits) -> Result<Index> {
     let truncated = |what: &str| {
-        let message = format!("{what}: expected the file to end in the footer of its index; it was cut short, or something was added to it");
+        let message = format!(
+            "{what}: expected the file to end in the footer of its index; it was cut short, or something was added to it"
+        );
         Error::new(code::ENVELOPE_TRUNCATED, message).with_offset(size)
     };
     let Some(footer_at) = size.checked_sub(FOOTER_LEN).filter(|at| *at >= payload_at) else {
@@ -87,7 +83,8 @@ pub fn read_index(
     read(source, &mut bytes, at)?;
     let found = checksum(&bytes);
     if found != stated {
-        let message = format!("the checksum of the index: expected {stated:016x}, found {found:016x}; the file is damaged");
+        let message =
+            format!("the checksum of the index: expected {stated:016x}, found {found:016x}; the file is damaged");
         return Err(Error::new(code::C1Z_INDEX_CHECKSUM, message).with_offset(at));
     }
     parse(&bytes, payload_at, at, manifest, limits).map_err(|e| e.with_offset(at))
@@ -165,9 +162,8 @@ fn place(entry: &[u8], limits: &Limits) -> Result<FramePlace> {
     if raw > i64::MAX as u64 || offset > i64::MAX as u64 {
         return Err(wrong(format!("a size of {} at offset {}: expected neither below 0", raw as i64, offset as i64)));
     }
-    let digest: [u8; 32] = digest
-        .try_into()
-        .map_err(|_| wrong(format!("a SHA-256 of {} bytes: expected 32", digest.len())))?;
+    let digest: [u8; 32] =
+        digest.try_into().map_err(|_| wrong(format!("a SHA-256 of {} bytes: expected 32", digest.len())))?;
     Ok(FramePlace { path, offset, stored, raw, checksum, digest: Digest(digest) })
 }
 

@@ -12,6 +12,7 @@ use crate::model::{
 };
 use crate::proto::c1::c1z::v3 as proto;
 use crate::proto::c1::storage::v3 as storage;
+use crate::schema;
 use crate::schema::wire::{self, Raw};
 
 /// The most bytes of a manifest: 16 MiB.
@@ -64,6 +65,27 @@ impl Manifest {
     }
 }
 
+/// The descriptor set `set`, complete, with its files sorted by path, each as it is.
+///
+/// # Errors
+/// `schema.*`.
+pub fn sorted_closure(set: &[u8]) -> Result<Vec<u8>> {
+    let set = schema::order(set)?;
+    let mut files = Vec::new();
+    for field in wire::fields(&set) {
+        let field = field.map_err(malformed)?;
+        let Raw::Bytes(file) = field.value else { continue };
+        // The order is that of paths, which were found well-formed.
+        let path = wire::fields(file).flatten().find_map(|field| match (field.number, field.value) {
+            (1, Raw::Bytes(path)) => Some(path),
+            _ => None,
+        });
+        files.push((path.unwrap_or_default(), field.whole));
+    }
+    files.sort();
+    Ok(files.iter().flat_map(|(_, whole)| *whole).copied().collect())
+}
+
 /// `manifest`, a message, with another encoding; all other fields stay, and all bytes where it has that encoding.
 ///
 /// # Errors
@@ -100,7 +122,8 @@ fn facts(fields: &[u8], limits: &Limits) -> Result<C1zManifest> {
     let message = proto::C1zManifestV3::decode(fields)
         .map_err(|e| Error::new(code::C1Z_MANIFEST, format!("the manifest does not decode: {e}")))?;
     if message.engine.is_empty() {
-        let message = "the manifest names no engine: expected one, such as pebble; the file was not finished, or is damaged";
+        let message =
+            "the manifest names no engine: expected one, such as pebble; the file was not finished, or is damaged";
         return Err(Error::new(code::C1Z_ENGINE, message));
     }
     let encoding = match message.payload_encoding {
@@ -121,9 +144,7 @@ fn facts(fields: &[u8], limits: &Limits) -> Result<C1zManifest> {
         bytes: Vec::new(),
         engine: message.engine,
         engine_schema_version: message.engine_schema_version,
-        engine_config: message
-            .engine_config
-            .map(|any| Annotation { type_url: any.type_url, value: any.value }),
+        engine_config: message.engine_config.map(|any| Annotation { type_url: any.type_url, value: any.value }),
         encoding,
         record_types: message
             .record_types
@@ -167,7 +188,8 @@ fn check_values(fields: &[u8], limits: &Limits) -> Result<u64> {
         }
     }
     if values > limits.record_values {
-        let message = format!("a manifest of {values} values exceeds the limit record-values of {}", limits.record_values);
+        let message =
+            format!("a manifest of {values} values exceeds the limit record-values of {}", limits.record_values);
         return Err(Error::new(code::LIMIT_RECORD_VALUES, message));
     }
     Ok(unknown)

@@ -10,12 +10,12 @@ mod index;
 mod manifest;
 mod tar;
 
-pub use encode::{FrameRow, encode_index, end_of_tar, tar_head};
+pub use encode::{encode_index, end_of_tar, tar_head};
 pub use envelope::{Head, MAGIC_LEN, MAGIC_V1, MAGIC_V3, read_head};
 pub use frame::{FrameFacts, Unpacker, decode_stream};
 pub use index::{FramePlace, read_index};
-pub use manifest::{Manifest, MANIFEST_MAX, with_encoding};
-pub use tar::{TarEntry, read_tar};
+pub use manifest::{MANIFEST_MAX, Manifest, sorted_closure, with_encoding};
+pub use tar::read_tar;
 
 use std::hash::Hasher as _;
 

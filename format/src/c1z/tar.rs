@@ -151,7 +151,8 @@ impl Walk<'_> {
             return Err(fault(what).with_offset(self.base + first_at));
         }
         if self.at < self.len {
-            let message = format!("{} bytes follow the two blocks that end the tar: expected nothing", self.len - self.at);
+            let message =
+                format!("{} bytes follow the two blocks that end the tar: expected nothing", self.len - self.at);
             return Err(Error::new(code::C1Z_TRAILING, message).with_offset(self.base + self.at));
         }
         Ok(())
@@ -161,9 +162,9 @@ impl Walk<'_> {
         if bytes.len() as u64 > self.len - self.at {
             return Err(self.truncated());
         }
-        self.input.read_exact(bytes).map_err(|e| {
-            Error::io(code::IO_READ, "reading the tar", e).with_offset(self.base + self.at)
-        })?;
+        self.input
+            .read_exact(bytes)
+            .map_err(|e| Error::io(code::IO_READ, "reading the tar", e).with_offset(self.base + self.at))?;
         self.at += bytes.len() as u64;
         Ok(())
     }
@@ -189,8 +190,11 @@ impl Header {
             return Err(fault("has a header that is not ustar's: expected `ustar`, a zero byte and `00`"));
         }
         let stated = octal(&block[148..156]).ok_or_else(|| fault("has a header whose checksum is no octal number"))?;
-        let found: u64 =
-            block.iter().enumerate().map(|(at, byte)| if (148..156).contains(&at) { 32 } else { u64::from(*byte) }).sum();
+        let found: u64 = block
+            .iter()
+            .enumerate()
+            .map(|(at, byte)| if (148..156).contains(&at) { 32 } else { u64::from(*byte) })
+            .sum();
         if stated != found {
             return Err(fault(format!("has a header with the checksum {stated:o}: expected {found:o}")));
         }

@@ -27,24 +27,18 @@ pub const RECOVERY_DESCRIPTOR_SET: &[u8] = include_bytes!("rosettar.v1.recovery.
 /// The messages of C1Z, which is older (spec/c1z).
 pub mod c1 {
     pub mod c1z {
-        #[allow(missing_docs, clippy::all, clippy::pedantic, rustdoc::all)]
+        // The index is read and written field by field.
+        #[allow(missing_docs, dead_code, clippy::all, clippy::pedantic, rustdoc::all)]
         pub mod v3 {
             include!("c1.c1z.v3.rs");
         }
     }
     pub mod storage {
-        #[allow(missing_docs, clippy::all, clippy::pedantic, rustdoc::all)]
+        #[allow(missing_docs, dead_code, clippy::all, clippy::pedantic, rustdoc::all)]
         pub mod v3 {
             include!("c1.storage.v3.rs");
         }
     }
-}
-
-/// The rows of C1Z v1.
-#[cfg(feature = "sqlite")]
-#[allow(missing_docs, clippy::all, clippy::pedantic, rustdoc::all)]
-pub mod rows {
-    include!("rosettar.c1z.v1.rs");
 }
 
 /// The descriptor set of C1Z's manifest.

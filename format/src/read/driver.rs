@@ -8,6 +8,7 @@ use prost_reflect::DescriptorPool;
 use super::archive::Archive;
 use super::indexed::Indexed;
 use super::options::ReadOptions;
+use crate::digest::Digest;
 use crate::error::{Error, Result, code};
 use crate::io::ReadAt;
 use crate::model::{Entry, Facts, VerifyReport};
@@ -47,6 +48,13 @@ pub(crate) trait Listed: Send + Sync {
     /// # Errors
     /// Whatever is wrong with the content, and what `see` returns.
     fn copy(&self, number: usize, see: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()>;
+
+    /// The stored frame that decodes to a content of this path, size and digest, once it was decoded and found to;
+    /// `None` where there is none.
+    ///
+    /// # Errors
+    /// `io.read`.
+    fn proven_frame(&self, path: &str, size: u64, digest: Digest) -> Result<Option<Vec<u8>>>;
 
     /// The descriptor set of Schema `number`, which is less than the facts' count.
     ///

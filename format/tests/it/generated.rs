@@ -55,17 +55,11 @@ fn the_messages_of_c1z_are_current() {
     let manifest = compile(&["c1z/manifest.proto"]);
     let rows = compile(&["c1z/connector.proto", "c1z/rows.proto"]);
     let out = tempfile::tempdir().unwrap();
-    for (set, packages) in [(&manifest, &["c1.c1z.v3", "c1.storage.v3"][..]), (&rows, &["rosettar.c1z.v1"])] {
-        prost_build::Config::new()
-            .enable_type_names()
-            .btree_map(["."])
-            .out_dir(out.path())
-            .compile_fds(set.clone())
-            .unwrap();
-        for package in packages {
-            let code = std::fs::read(out.path().join(format!("{package}.rs"))).unwrap();
-            support::assert_file_is(&proto.join(format!("{package}.rs")), &code);
-        }
+    let mut config = prost_build::Config::new();
+    config.enable_type_names().btree_map(["."]).out_dir(out.path()).compile_fds(manifest.clone()).unwrap();
+    for package in ["c1.c1z.v3", "c1.storage.v3"] {
+        let code = std::fs::read(out.path().join(format!("{package}.rs"))).unwrap();
+        support::assert_file_is(&proto.join(format!("{package}.rs")), &code);
     }
     for (mut set, name) in [(manifest, "c1z.manifest.binpb"), (rows, "c1z.rows.binpb")] {
         set.file.iter_mut().for_each(|file| file.source_code_info = None);

@@ -22,7 +22,7 @@ const ORDER: &[&[&str]] = &[
     &["write"],
     &["ancestors"],
     &["dispatch"],
-    &["verify", "extract", "recover", "diff"],
+    &["verify", "extract", "recover", "diff", "convert"],
     &["lib"],
 ];
 

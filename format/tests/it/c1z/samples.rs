@@ -90,7 +90,7 @@ fn the_real_files_have_the_counts_of_their_description() {
     for name in ["grants-2909.v1.c1z", "sync-in-progress.v1.c1z"] {
         let archive = rosettar::open_path(folder.join("real").join(name)).unwrap();
         assert_eq!((archive.facts().format.as_str(), archive.facts().totals.files), ("C1Z v1", 1));
-        assert!(archive.read("c1z.sqlite").unwrap().starts_with(b"SQLite format 3\0"));
+        assert!(archive.read("database.sqlite").unwrap().starts_with(b"SQLite format 3\0"));
         assert!(archive.verify(&VerifyOptions::new()).unwrap().is_sound());
     }
 }
