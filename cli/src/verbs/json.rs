@@ -47,7 +47,7 @@ pub(super) fn stream(stream: &StreamInfo) -> Value {
         "records": stream.records,
         "bytes": stream.size,
         "batches": stream.batches,
-        "digest": digest(&stream.digest),
+        "digest": (stream.digest != Digest::ZERO).then(|| digest(&stream.digest)),
     })
 }
 
