@@ -5,8 +5,9 @@
     df = pl.DataFrame(rosettar.open("flights.rtar").streams["flights"])
 
 `open` reads an archive and `create` writes one; `scan` is for Polars, `dataset` for pyarrow and DuckDB; `pack` takes a
-directory, `recover` salvages a broken archive, `diff` compares two. A stream is a table, and goes as it is into
-`pyarrow.table`, `polars.DataFrame`, `pandas.DataFrame.from_arrow`, and by its variable's name into DuckDB's SQL.
+directory, `recover` salvages a broken archive, `diff` compares two, and
+`convert` turns C1Z files, which `open` reads as well, into archives and back. A stream is a table, and goes as it is
+into `pyarrow.table`, `polars.DataFrame`, `pandas.DataFrame.from_arrow`, and by its variable's name into DuckDB's SQL.
 """
 
 from rosettar._errors import (
@@ -25,17 +26,21 @@ from rosettar._native import __version__
 from rosettar._reading import (
     Annotation,
     Archive,
+    ConvertReport,
     Entries,
     Entry,
     EntryFile,
     ExtractReport,
+    Loss,
     RecoverReport,
     Schema,
     Stream,
     Streams,
     VerifyReport,
+    convert,
     diff,
     open,
+    read_header,
     recover,
 )
 from rosettar._scanning import dataset, scan
@@ -45,6 +50,7 @@ from rosettar._writing import Note, StreamWriter, Summary, Writer, append, creat
 __all__ = [
     "Annotation",
     "Archive",
+    "ConvertReport",
     "Duration",
     "Entries",
     "Entry",
@@ -54,6 +60,7 @@ __all__ = [
     "IntegrityError",
     "IoError",
     "LimitError",
+    "Loss",
     "MalformedError",
     "NotFoundError",
     "Note",
@@ -72,11 +79,13 @@ __all__ = [
     "Writer",
     "__version__",
     "append",
+    "convert",
     "create",
     "dataset",
     "diff",
     "open",
     "pack",
+    "read_header",
     "recover",
     "scan",
 ]
