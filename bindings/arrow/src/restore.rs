@@ -19,6 +19,7 @@ use prost_reflect::{FieldDescriptor, MessageDescriptor};
 use rosettar::error::{Error, Result, code};
 
 use crate::derive::kept;
+use crate::table::levels::{self, Levels};
 use crate::table::shape::{self, Column, ENTRIES, ITEMS, Leaf, List, Map, NULLS, Node, Path};
 
 /// Rebuilds the batches of a table.
@@ -40,9 +41,8 @@ impl Restore {
         let mut fields = Vec::with_capacity(plain.fields().len());
         for field in plain.fields() {
             let column = number_of(field).and_then(|number| columns.iter().find(|column| column.number == number));
-            let want = column.and_then(|column| {
-                Some((column, Want::of(column.field.data_type(), &column.node, field.data_type())?))
-            });
+            let want = column
+                .and_then(|column| Some((column, Want::of_field(&column.field, &column.node, field.data_type())?)));
             match want {
                 Some((column, want)) => {
                     let nullable = column.field.is_nullable() || any_null;
@@ -201,7 +201,8 @@ enum Form {
         wrapped: Option<usize>,
     },
     Boxed(Member),
-    Dictionary(Box<Want>),
+    /// Of these values; of an ordered dictionary also all of them in order.
+    Dictionary(Box<Want>, Option<Levels>),
     Runs(Box<Want>),
 }
 
@@ -216,6 +217,17 @@ struct Member {
 }
 
 impl Want {
+    /// As [`of`](Self::of), of what `field` is.
+    fn of_field(field: &Field, node: &Node, plain: &DataType) -> Option<Self> {
+        let mut want = Self::of(field.data_type(), node, plain)?;
+        if field.dict_is_ordered() == Some(true)
+            && let Form::Dictionary(values, levels) = &mut want.form
+        {
+            *levels = Levels::of(field, &values.data_type);
+        }
+        Some(want)
+    }
+
     /// What becomes of an array of the type `plain`, that `node` is read as; `None` where the two do not fit.
     fn of(data_type: &DataType, node: &Node, plain: &DataType) -> Option<Self> {
         // The message is around the value, whatever that is.
@@ -227,10 +239,10 @@ impl Want {
             DataType::Dictionary(index, values) => {
                 let values = Self::of(values, node, plain)?;
                 let data_type = DataType::Dictionary(index.clone(), Box::new(values.data_type.clone()));
-                return Some(Self { data_type, form: Form::Dictionary(Box::new(values)) });
+                return Some(Self { data_type, form: Form::Dictionary(Box::new(values), None) });
             }
             DataType::RunEndEncoded(ends, values) => {
-                let want = Self::of(values.data_type(), node, plain)?;
+                let want = Self::of_field(values, node, plain)?;
                 let data_type = DataType::RunEndEncoded(ends.clone(), Arc::new(want.field(values)));
                 return Some(Self { data_type, form: Form::Runs(Box::new(want)) });
             }
@@ -290,7 +302,7 @@ impl Want {
         let DataType::List(plain_item) = items else {
             return None;
         };
-        let item = Box::new(Self::of(list.item_field.data_type(), &list.item, plain_item.data_type())?);
+        let item = Box::new(Self::of_field(&list.item_field, &list.item, plain_item.data_type())?);
         let field = Arc::new(item.field(&list.item_field));
         let data_type = match data_type {
             DataType::List(_) => DataType::List(field),
@@ -334,7 +346,12 @@ impl Want {
 
     /// `field` with the type that comes out.
     fn field(&self, field: &Field) -> Field {
-        field.clone().with_data_type(self.data_type.clone())
+        let field = levels::strip(field.clone()).with_data_type(self.data_type.clone());
+        match &self.form {
+            // An order that is not known is none.
+            Form::Dictionary(_, levels) => field.with_dict_is_ordered(levels.is_some()),
+            _ => field,
+        }
     }
 
     /// Rebuilds an array of a field that keeps its nulls, or in which a value that is absent is a default.
@@ -351,7 +368,7 @@ impl Want {
                 let set = array.as_boolean_opt().map(|array| NullBuffer::new(array.values().clone()));
                 NullBuffer::union(set.as_ref(), array.nulls())
             }
-            Form::Dictionary(values) | Form::Runs(values) => values.nulls_of(array),
+            Form::Dictionary(values, _) | Form::Runs(values) => values.nulls_of(array),
             _ => array.nulls().cloned(),
         }
     }
@@ -368,7 +385,9 @@ impl Want {
             }
             Form::Map { key, value, wrapped } => nested::build_map(&self.data_type, key, value, *wrapped, array, nulls),
             Form::Boxed(member) => nested::build_boxed(member, array),
-            Form::Dictionary(values) => places::build_dictionary(&self.data_type, values.build(array, nulls)?),
+            Form::Dictionary(values, levels) => {
+                places::build_dictionary(&self.data_type, values.build(array, nulls)?, levels.as_ref())
+            }
             Form::Runs(values) => places::build_runs(&self.data_type, values.build(array, nulls)?),
         }
     }
@@ -384,7 +403,7 @@ fn place_of(plain: &DataType, number: u32) -> Option<(usize, &DataType)> {
 }
 
 fn placed(column: &Column, place: usize, plain: &DataType) -> Option<Member> {
-    let want = Box::new(Want::of(column.field.data_type(), &column.node, plain)?);
+    let want = Box::new(Want::of_field(&column.field, &column.node, plain)?);
     let field = Arc::new(want.field(&column.field));
     Some(Member { number: column.number, place, field, want })
 }

@@ -2,6 +2,7 @@
 
 #[cfg(test)]
 mod generated;
+pub(crate) mod levels;
 pub(crate) mod names;
 pub(crate) mod proto;
 pub(crate) mod shape;
@@ -43,6 +44,8 @@ use crate::{derive, encode};
 #[derive(Debug)]
 pub struct TableType {
     schema: SchemaRef,
+    /// With the values of ordered dictionaries.
+    noted: Schema,
     columns: Vec<Column>,
     type_name: String,
     descriptor_set: Vec<u8>,
@@ -65,10 +68,40 @@ impl TableType {
     /// `usage.input` for a type that no record can hold, with the path of the column; `schema.too-large` and other
     /// errors of [`rosettar::schema::build_pool`] for a schema that makes more than a descriptor set may hold.
     pub fn derive(name: &str, schema: &Schema) -> Result<Self> {
-        let columns = shape::columns(schema.fields(), &Path::ROOT)?;
-        let (type_name, descriptor_set) = derive::derive(name, schema, &columns)?;
+        Self::derive_noted(name, schema, levels::noted(schema, None)?)
+    }
+
+    /// The same from the first batch of a table. The type keeps the values of its ordered dictionaries, and so their order;
+    /// dictionaries of later batches may have no others. A type that is derived from a schema alone takes none.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use arrow_array::{ArrayRef, DictionaryArray, RecordBatch, types::Int8Type};
+    /// use arrow_schema::{Field, Schema};
+    ///
+    /// let sizes: DictionaryArray<Int8Type> = ["small", "large"].into_iter().collect();
+    /// let field = Field::new("size", sizes.data_type().clone(), false).with_dict_is_ordered(true);
+    /// let sizes: ArrayRef = Arc::new(sizes);
+    /// let batch = RecordBatch::try_new(Arc::new(Schema::new(vec![field])), vec![sizes])?;
+    /// let table = rosettar_arrow::TableType::derive_for("shirts", &batch)?;
+    /// table.encode(&batch, |_| Ok(()))?;
+    /// # use arrow_array::Array as _;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`derive`](Self::derive), and `usage.input` for an ordered dictionary of more than 65 536 values, more than 1 MiB
+    /// of them, or values that are structs, lists or the like.
+    pub fn derive_for(name: &str, batch: &RecordBatch) -> Result<Self> {
+        let schema = batch.schema();
+        Self::derive_noted(name, &schema, levels::noted(&schema, Some(batch))?)
+    }
+
+    fn derive_noted(name: &str, schema: &Schema, noted: Schema) -> Result<Self> {
+        let columns = shape::columns(noted.fields(), &Path::ROOT)?;
+        let (type_name, descriptor_set) = derive::derive(name, &noted, &columns)?;
         rosettar::schema::build_pool(&descriptor_set)?;
-        Ok(Self { schema: Arc::new(schema.clone()), columns, type_name, descriptor_set })
+        Ok(Self { schema: Arc::new(schema.clone()), noted, columns, type_name, descriptor_set })
     }
 
     /// The full name of the message type.
@@ -118,7 +151,8 @@ impl TableType {
     /// ```
     ///
     /// # Errors
-    /// `usage.input` where the columns of `batch` are not those that the type was derived from; `record.value`, with row
+    /// `usage.input` where the columns of `batch`, or the values of its ordered dictionaries, are not those that the type
+    /// was derived from; `record.value`, with row
     /// and column, for a value that a record cannot hold: a null in a column that has none, a time outside the years 1
     /// to 9999, a decimal with more digits than its type has, a map with a key twice. Whatever `each` returns.
     pub fn encode(&self, batch: &RecordBatch, mut each: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
@@ -156,6 +190,6 @@ impl TableType {
                 ));
             }
         }
-        Ok(())
+        levels::check(&self.noted, batch)
     }
 }

@@ -194,5 +194,10 @@ class Entries(Sequence[Entry]):
         return table(repr(self), ("path", "kind", "size", "mode", "mtime"), rows, len(self))
 
 
+def is_text(name: str) -> bool:
+    """Whether a name can be one in an archive at all: half of a pair of surrogates is no text."""
+    return not any("\ud800" <= character <= "\udfff" for character in name)
+
+
 def _restore_file(archive: Archive, entry: Entry) -> EntryFile:
     return EntryFile(archive, entry)

@@ -95,19 +95,53 @@ class IoError(Error, OSError):
 
 
 class MalformedError(Error, ValueError):
-    """The bytes are not what the format asks for. It is also a `ValueError`."""
+    """The bytes are not what the format asks for. It is also a `ValueError`.
+
+    >>> import rosettar
+    >>> try:
+    ...     rosettar.open(b"a text of some length, but no archive")
+    ... except ValueError as error:
+    ...     print(type(error).__name__, error.offset)
+    MalformedError 0
+    """
 
     kind = "malformed"
 
 
 class UnsupportedError(Error):
-    """The bytes are of a version, feature or kind that this version of the package does not know."""
+    """The bytes are of a version, feature or kind that this version of the package does not know.
+
+    >>> import io, rosettar
+    >>> file = io.BytesIO()
+    >>> with rosettar.create(file) as w:
+    ...     w.add_bytes("a.txt", b"alpha")
+    >>> later = bytearray(file.getvalue())
+    >>> later[25] = 9
+    >>> try:
+    ...     rosettar.open(later)
+    ... except rosettar.UnsupportedError as error:
+    ...     print(error.code)
+    envelope.unsupported-version
+    """
 
     kind = "unsupported"
 
 
 class IntegrityError(Error):
-    """A digest is wrong: the archive is not what it was when it was written."""
+    """A digest is wrong: the archive is not what it was when it was written.
+
+    >>> import io, rosettar
+    >>> file = io.BytesIO()
+    >>> with rosettar.create(file) as w:
+    ...     w.add_bytes("a.txt", b"alpha" * 1000)
+    >>> damaged = bytearray(file.getvalue())
+    >>> damaged[-300] ^= 1
+    >>> try:
+    ...     rosettar.open(damaged)["a.txt"].read()
+    ... except rosettar.IntegrityError as error:
+    ...     print(error.kind)
+    integrity
+    """
 
     kind = "integrity"
 
@@ -115,36 +149,86 @@ class IntegrityError(Error):
 class LimitError(Error, ValueError):
     """A limit was exceeded; the message names it, and `rosettar.open(…, limits={name: value})` sets it. It is also a
     `ValueError`.
+
+    >>> import io, rosettar
+    >>> try:
+    ...     with rosettar.create(io.BytesIO(), limits={"entries": 2}) as w:
+    ...         for number in range(3):
+    ...             w.add_bytes(str(number), b"")
+    ... except rosettar.LimitError as error:
+    ...     print(error.code)
+    limit.entries
     """
 
     kind = "limit"
 
 
 class PolicyError(Error):
-    """A legal archive that is unwelcome under the policy in force, such as a link that leads outside."""
+    """A legal archive that is unwelcome under the policy in force, such as a link that leads outside.
+
+    >>> import io, rosettar
+    >>> file = io.BytesIO()
+    >>> with rosettar.create(file) as w:
+    ...     w.add_link("passwords", "/etc/passwd")
+    >>> try:
+    ...     rosettar.open(file).extract("/tmp/never")
+    ... except rosettar.PolicyError as error:
+    ...     print(error.code, error.entry)
+    policy.link passwords
+    """
 
     kind = "policy"
 
 
 class SchemaError(Error, ValueError):
-    """A record does not fit its schema, or a schema is not acceptable. It is also a `ValueError`."""
+    """A record does not fit its schema, or a schema is not acceptable. It is also a `ValueError`.
+
+    >>> import io, rosettar
+    >>> from google.protobuf.timestamp_pb2 import Timestamp
+    >>> w = rosettar.create(io.BytesIO())
+    >>> try:
+    ...     w.stream("moments", Timestamp).append_raw(b"no message")
+    ... except rosettar.SchemaError as error:
+    ...     print(error.code)
+    record.decode
+    >>> w.discard()
+    """
 
     kind = "schema"
 
 
 class UsageError(Error):
-    """The call was wrong: a bad option, a closed archive, a target that is in use."""
+    """The call was wrong: a bad option, a closed archive, a target that is in use.
+
+    >>> import io, rosettar
+    >>> try:
+    ...     rosettar.create(io.BytesIO(), limits={"entires": 2})
+    ... except rosettar.UsageError as error:
+    ...     print(error)
+    no limit is called "entires"; did you mean "entries"? [usage.option]
+    """
 
     kind = "usage"
 
 
 class NotFoundError(UsageError, KeyError):
-    """No entry or stream has this name; the message names the nearest. It is also a `KeyError`."""
+    """No entry or stream has this name; the message names the nearest. It is also a `KeyError`.
+
+    >>> import io, rosettar
+    >>> file = io.BytesIO()
+    >>> with rosettar.create(file) as w:
+    ...     w.add_bytes("notes/today.txt", b"")
+    >>> try:
+    ...     rosettar.open(file)["today.txt"]
+    ... except KeyError as error:
+    ...     print(error)
+    no entry has the path "today.txt"; did you mean "notes/today.txt"? [usage.no-such-entry]
+    """
 
 
 def _io_class(name: str, base: type[OSError]) -> type[IoError]:
     # To whoever prints it, it is an IoError; which other class it is as well is for `except`.
-    return type("IoError", (IoError, base), {"__module__": __name__, "__doc__": f"An `IoError` that is a `{name}`."})
+    return type("IoError", (IoError, base), {"__module__": "rosettar", "__doc__": f"An `IoError` that is a `{name}`."})
 
 
 _IO_CLASSES: dict[int, type[IoError]] = {

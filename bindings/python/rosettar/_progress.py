@@ -21,6 +21,8 @@ class telling:
     def __enter__(self) -> Callable[[int, int], object] | None:
         if self._progress is None or self._progress is False:
             return None
+        if self._progress is not True and not callable(self._progress):
+            raise TypeError(f"progress: expected True, False, None or a callable, found {self._progress!r}")
         if callable(self._progress):
             return self._progress
         self._bar = bar(self._doing)

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 from rosettar import _native
-from rosettar._entries import Entries, Entry, EntryFile
-from rosettar._errors import Error, IoError, UsageError
+from rosettar._entries import Entries, Entry, EntryFile, is_text
+from rosettar._errors import Error, IoError, NotFoundError, UsageError
+from rosettar._limits import Limits, limit_pairs, whole
 from rosettar._progress import Progress, telling
 from rosettar._show import show, table
 from rosettar._streams import Schema, Stream, Streams
@@ -63,7 +64,7 @@ _INSTEAD = {
 def open(
     source: Source,
     *,
-    limits: Mapping[str, int | str] | None = None,
+    limits: Limits = None,
     threads: int | None = None,
 ) -> Archive:
     """Open an archive: a path, bytes, or a binary file object that seeks.
@@ -85,20 +86,16 @@ def open(
     b'Trips of one day.'
     [3, 4]
     """
-    pairs, source = _limits(limits), _source(source, "open")
+    pairs, source = limit_pairs(limits), _source(source, "open")
     how = "path" if isinstance(source, str) else "bytes" if isinstance(source, bytes) else "file"
-    native = _native.Archive.open(source, pairs, threads)
+    native = _native.Archive.open(source, pairs, whole("threads", threads))
     return Archive(native, (how, None if how == "file" else source, pairs, threads))
-
-
-def _limits(limits: Mapping[str, int | str] | None) -> list[tuple[str, str]]:
-    return [(name.replace("_", "-"), str(value)) for name, value in (limits or {}).items()]
 
 
 def _source(source: Any, function: str) -> Any:
     """A path as an absolute one, bytes that nobody changes, or a file object."""
     if isinstance(source, str | os.PathLike):
-        return os.path.abspath(os.fspath(source))
+        return os.path.abspath(os.fsdecode(source))
     if isinstance(source, bytes):
         return source
     try:
@@ -115,12 +112,24 @@ def _source(source: Any, function: str) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class Annotation:
-    """A typed fact about an archive."""
+    """A typed fact about an archive: a protobuf message that somebody added to it.
+
+    >>> import io, rosettar
+    >>> from google.protobuf.api_pb2 import Method
+    >>> file = io.BytesIO()
+    >>> with rosettar.create(file) as w:
+    ...     w.annotate(Method(name="weekly"))
+    >>> (fact,) = rosettar.open(file).annotations
+    >>> fact.type_name, fact.value["name"]
+    ('google.protobuf.Method', 'weekly')
+    """
 
     type_url: str
+    """Names the type, as `google.protobuf.Any` does."""
     value: Any
     """The message as a dict; None where the archive has no schema for it."""
     raw: bytes
+    """The message as it is stored."""
 
     @property
     def type_name(self) -> str:
@@ -130,18 +139,39 @@ class Annotation:
 
 @dataclass(frozen=True, slots=True)
 class VerifyReport:
-    """What verifying found."""
+    """What verifying found.
+
+    >>> import io, os, rosettar
+    >>> file = io.BytesIO()
+    >>> with rosettar.create(file) as w:
+    ...     w.add_bytes("a.bin", os.urandom(20_000))
+    >>> damaged = bytearray(file.getvalue())
+    >>> damaged[-10_000] ^= 1
+    >>> report = rosettar.open(damaged).verify(errors="report")
+    >>> report.sound, report.damaged, report.problems[0].code
+    (False, ['a.bin'], 'frame.digest')
+    """
 
     problems: list[Error]
+    """What is wrong, the first of it."""
     more_problems: int
+    """How many problems there are besides."""
     damaged: list[str]
+    """The paths of entries that are not what they were."""
     proven: list[str]
+    """What was proven, as sentences."""
     unproven: list[str]
+    """What this format cannot prove, as sentences."""
     stored_bytes: int
+    """How large the archive is."""
     decoded_bytes: int
+    """How many bytes were decoded."""
     entries: int
+    """How many entries there are."""
     records: int
+    """How many records the streams have."""
     records_decoded: int
+    """How many of them were decoded; none unless that was asked for."""
 
     @property
     def sound(self) -> bool:
@@ -151,22 +181,50 @@ class VerifyReport:
 
 @dataclass(frozen=True, slots=True)
 class ExtractReport:
-    """What was extracted."""
+    """What was extracted.
+
+    >>> import io, os, rosettar, tempfile
+    >>> file = io.BytesIO()
+    >>> with rosettar.create(file) as w:
+    ...     w.add_bytes("a.txt", b"alpha")
+    ...     w.add_link("outside", "/etc")
+    >>> report = rosettar.open(file).extract(os.path.join(tempfile.mkdtemp(), "out"), links="skip")
+    >>> report.files, report.bytes, report.skipped
+    (1, 5, ['outside'])
+    """
 
     files: int
+    """How many files were written."""
     directories: int
+    """How many directories."""
     symlinks: int
+    """How many symbolic links."""
     bytes: int
+    """How many bytes the files have."""
     skipped: list[str]
+    """The paths of links that were left out, as `links="skip"` says."""
     stripped: int
+    """How many entries had nothing left of their path after `strip_components`."""
     kept: list[str]
+    """The paths of files that were there before and stay, as `merge` says."""
     replaced: int
+    """How many files took the place of others."""
     left_behind: list[os.PathLike[str]]
+    """Directories that an earlier extraction, which ended early, left there."""
 
 
 @dataclass(frozen=True, slots=True)
 class RecoverReport:
-    """What `recover` salvaged, and what it could not."""
+    """What `recover` salvaged, and what it could not.
+
+    >>> import io, rosettar
+    >>> whole = io.BytesIO()
+    >>> with rosettar.create(whole) as w:
+    ...     w.add_bytes("a.txt", b"alpha")
+    >>> report = rosettar.recover(whole.getvalue()[:-10], io.BytesIO())
+    >>> report.is_complete, report.entries, report.losses["damaged"][0]["why"]
+    (True, 1, 'the seek table is damaged')
+    """
 
     is_complete: bool
     """Whether nothing of the content was lost."""
@@ -224,7 +282,9 @@ class Archive(Mapping[str, EntryFile]):
     True b'alpha' {'project': 'demo'} []
     """
 
-    def __init__(self, native: _native.Archive, origin: tuple[Any, ...]) -> None:
+    def __init__(self, native: _native.Archive, origin: tuple[Any, ...] = ()) -> None:
+        if not isinstance(native, _native.Archive):
+            raise TypeError("an archive is opened by rosettar.open(path), and made by rosettar.create(path)")
         self._native = native
         self._origin = origin
 
@@ -244,10 +304,17 @@ class Archive(Mapping[str, EntryFile]):
         return self._native.closed
 
     def __getitem__(self, path: str) -> EntryFile:
-        return EntryFile(self, Entry._make(self._native.entry(path)))
+        if isinstance(path, str) and not is_text(path):
+            raise NotFoundError(f"no entry has the path {path!r}", code="usage.no-such-entry")
+        try:
+            return EntryFile(self, Entry._make(self._native.entry(path)))
+        except NotFoundError as error:
+            if path in self.streams:
+                error.add_note(f"archive.streams[{path!r}] is a stream of records")
+            raise
 
     def __contains__(self, path: object) -> bool:
-        if not isinstance(path, str):
+        if not isinstance(path, str) or not is_text(path):
             return False
         try:
             self._native.entry(path)
@@ -380,7 +447,7 @@ class Archive(Mapping[str, EntryFile]):
         with telling(progress, "extract") as tell:
             return ExtractReport(
                 **self._native.extract(
-                    os.fspath(directory),
+                    os.fsdecode(directory),
                     patterns=_patterns(patterns),
                     exclude=_patterns(exclude),
                     links=links,
@@ -395,7 +462,9 @@ class Archive(Mapping[str, EntryFile]):
 
     def __getattr__(self, name: str) -> Any:
         instead = _INSTEAD.get(name)
-        hint = f"; use {instead}" if instead else ""
+        if not instead and not name.startswith("_") and not self.closed and name in self.streams:
+            instead = f"archive.streams[{name!r}]"
+        hint = f"; instead: {instead}" if instead else ""
         raise AttributeError(f"a rosettar.Archive has no {name!r}{hint}", name=name, obj=None if instead else self)
 
     def __reduce__(self) -> Any:
@@ -411,7 +480,10 @@ class Archive(Mapping[str, EntryFile]):
     def __repr__(self) -> str:
         if self.closed:
             return f"<rosettar.Archive {self._label()}, closed>"
-        info = self.info()
+        try:
+            info = self.info()
+        except UsageError as error:
+            return f"<rosettar.Archive {self._label()}: {error.code}>"
         return f"<rosettar.Archive {self._label()}: {info['entries']} entries, {len(info['streams'])} streams>"
 
     def _repr_html_(self) -> str:
@@ -461,7 +533,7 @@ def recover(
     out: str | os.PathLike[str] | BinaryIO,
     *,
     level: int = 3,
-    limits: Mapping[str, int | str] | None = None,
+    limits: Limits = None,
     threads: int | None = None,
     progress: Progress = None,
 ) -> RecoverReport:
@@ -480,7 +552,7 @@ def recover(
     (False, 1, ['a.bin'])
     """
     source = _source(source, "recover")
-    path = os.fspath(out) if isinstance(out, str | os.PathLike) else None
+    path = os.fsdecode(out) if isinstance(out, str | os.PathLike) else None
     if path is None and not hasattr(out, "write"):
         raise TypeError(f"recover() writes to a path or a binary file object, not {type(out).__name__}")
     if path is not None and isinstance(source, str) and os.path.exists(path) and os.path.exists(source):
@@ -492,9 +564,9 @@ def recover(
             source,
             path,
             out if path is None else None,
-            level=level,
-            limits=_limits(limits),
-            threads=threads,
+            level=whole("level", level, -(1 << 17), 22),
+            limits=limit_pairs(limits),
+            threads=whole("threads", threads),
             progress=tell,
         )
     counts = {name: losses.pop(name) for name in ("entries", "file_bytes", "records")}

@@ -35,8 +35,11 @@ def scan(source: Any, stream: str | None = None) -> polars.LazyFrame:
     >>> rosettar.scan(path).select("name").slice(98).collect()["name"].to_list()
     ['m98', 'm99']
     """
-    import polars as pl
-    from polars.io.plugins import register_io_source
+    try:
+        import polars as pl
+        from polars.io.plugins import register_io_source
+    except ImportError:
+        raise ImportError("rosettar.scan needs polars: pip install polars") from None
 
     chosen = find_stream(source, stream)
 
@@ -86,7 +89,10 @@ def dataset(source: Any, stream: str | None = None) -> StreamDataset:
     >>> rosettar.dataset(path).head(2, columns=["name"]).to_pylist()
     [{'name': 'm0'}, {'name': 'm1'}]
     """
-    from rosettar._dataset import StreamDataset
+    try:
+        from rosettar._dataset import StreamDataset
+    except ImportError:
+        raise ImportError("a dataset needs pyarrow: pip install rosettar[arrow]") from None
 
     return StreamDataset(find_stream(source, stream))
 

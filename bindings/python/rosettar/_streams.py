@@ -6,13 +6,34 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from rosettar._errors import SchemaError
+from rosettar._entries import is_text
+from rosettar._errors import NotFoundError, SchemaError
 from rosettar._show import SHOWN, at, table
 
 if TYPE_CHECKING:
     from rosettar import _native
     from rosettar._dataset import StreamDataset
     from rosettar._reading import Archive
+
+
+_INSTEAD = {
+    "to_polars": "polars.DataFrame(stream)",
+    "lazy": "rosettar.scan(stream)",
+    "collect": "polars.DataFrame(stream)",
+    "filter": "rosettar.scan(stream).filter(...), a LazyFrame of polars",
+    "to_pandas": "pandas.DataFrame.from_arrow(stream), or pyarrow.table(stream).to_pandas()",
+    "to_arrow": "pyarrow.table(stream)",
+    "to_table": "pyarrow.table(stream)",
+    "to_batches": "pyarrow.RecordBatchReader.from_stream(stream)",
+    "to_pylist": "list(stream)",
+    "to_dicts": "list(stream)",
+    "head": "stream[:5]",
+    "limit": "stream[:5]",
+    "tail": "stream[-5:]",
+    "slice": "stream[start:stop]",
+    "read": "pyarrow.table(stream), or list(stream)",
+    "fields": "stream.columns, or print(stream.schema)",
+}
 
 
 class Schema:
@@ -93,6 +114,8 @@ class Stream:
         return self._native.records(self._rows.start, self._rows.stop, False, list(self._columns))
 
     def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, str):
+            raise TypeError(f"a stream is indexed by rows; stream.select({index!r}) takes a column")
         if isinstance(index, slice):
             if index.step not in (None, 1):
                 raise ValueError("a stream is sliced without a step: stream[start:stop]")
@@ -191,7 +214,12 @@ class Stream:
             except TypeError as error:
                 message = f"the package protobuf refuses {file.name}: {error}"
                 raise SchemaError(message, code="schema.descriptor") from None
-        return message_factory.GetMessageClass(pool.FindMessageTypeByName(self.type_name))
+        try:
+            descriptor = pool.FindMessageTypeByName(self.type_name)
+        except KeyError:
+            message = f"the schema of stream {self.name!r} has no message type {self.type_name}"
+            raise SchemaError(message, code="schema.type") from None
+        return message_factory.GetMessageClass(descriptor)
 
     def raw(self) -> Iterator[bytes]:
         """The records as they are stored: serialized protobuf messages.
@@ -219,6 +247,27 @@ class Stream:
         from rosettar._scanning import dataset
 
         return dataset(self)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            # What libraries ask for, and what is missing while an object is made.
+            raise AttributeError(name)
+        instead = _INSTEAD.get(name)
+        hint = f"; instead: {instead}" if instead else ""
+        raise AttributeError(f"a rosettar.Stream has no {name!r}{hint}", name=name, obj=None if instead else self)
+
+    @property
+    def columns(self) -> list[str]:
+        """The names of the columns; `print(stream.schema)` shows what is in them.
+
+        >>> import io, pyarrow, rosettar
+        >>> file = io.BytesIO()
+        >>> with rosettar.create(file) as w:
+        ...     w.write_table("trips", pyarrow.table({"who": ["Ann", "Bo"], "km": [3, 4]}))
+        >>> rosettar.open(file).streams["trips"].columns
+        ['who', 'km']
+        """
+        return list(self._columns) or self._native.columns()
 
     @property
     def type_name(self) -> str:
@@ -262,7 +311,7 @@ class Stream:
         return f"<rosettar.Stream {self.name!r}: {len(self)} records of {self.type_name}{columns}>"
 
     def _repr_html_(self) -> str:
-        names = list(self._columns) or self._native.columns()
+        names = self.columns
         rows = []
         for record in self[:SHOWN]:
             if isinstance(record, dict):
@@ -289,11 +338,17 @@ class Streams(Mapping[str, Stream]):
         self._archive = archive
 
     def __getitem__(self, name: str) -> Stream:
+        if isinstance(name, str) and not is_text(name):
+            raise NotFoundError(f"no stream is called {name!r}", code="usage.no-such-stream")
         native = self._archive._native.stream(name)
         return Stream(self._archive, name, range(native.info()["records"]))
 
     def __contains__(self, name: object) -> bool:
-        return name in self._archive.info()["streams"]
+        return isinstance(name, str) and name in self._archive.info()["streams"]
+
+    def __getattr__(self, name: str) -> Any:
+        hint = f"; instead: streams[{name!r}]" if not name.startswith("_") and name in self else ""
+        raise AttributeError(f"rosettar.Streams has no {name!r}{hint}", name=name, obj=None if hint else self)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._archive.info()["streams"])

@@ -3,8 +3,12 @@
 
 from __future__ import annotations
 
+import math
 from datetime import UTC, datetime, timedelta
 from typing import Any
+
+#: What a function takes as a time: a datetime with a time zone, or seconds since 1970.
+Time = datetime | float | int | None
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -220,3 +224,19 @@ def make_duration(seconds: int, nanos: int) -> Duration | dict[str, int]:
         return Duration.from_nanos(seconds * 1_000_000_000 + nanos)
     except OverflowError:
         return {"seconds": seconds, "nanos": nanos}
+
+
+def time_parts(time: Time) -> tuple[int, int] | None:
+    """Seconds since 1970, rounded down, and nanoseconds after them."""
+    if time is None:
+        return None
+    if isinstance(time, datetime):
+        if time.tzinfo is None:
+            raise ValueError(f"{time!r} has no time zone: state one, such as tzinfo=datetime.UTC")
+        since = time - _EPOCH
+        nanoseconds = since.microseconds * 1000 + int(getattr(time, "nanosecond", 0))
+        return since.days * 86400 + since.seconds, nanoseconds
+    if isinstance(time, int):
+        return time, 0
+    whole = math.floor(time)
+    return whole, min(int((time - whole) * 1_000_000_000), 999_999_999)

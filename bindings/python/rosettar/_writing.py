@@ -1,35 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Writing archives: :func:`create`, :func:`append`, :func:`pack`, and the writers that they return."""
+"""Writing archives: :func:`create`, :func:`append`, :func:`pack`, and the writer that they return."""
 
 from __future__ import annotations
 
-import base64
-import datetime
-import json
-import math
 import os
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
 from rosettar import _native
 from rosettar._errors import UsageError
+from rosettar._limits import Limits, limit_pairs, whole
 from rosettar._progress import Progress, telling
+from rosettar._records import StreamWriter, descriptor_closure, message_descriptor, record_type, usage
+from rosettar._times import Time, time_parts
 
 if TYPE_CHECKING:
     from typing import Self
 
 __all__ = ["Note", "StreamWriter", "Summary", "Writer", "append", "create", "pack"]
-
-#: A time: a datetime with a time zone, or seconds since 1970.
-Time = datetime.datetime | float | int | None
-
-_EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
-#: How many records are handed over at once.
-_TOGETHER = 512
-#: How many bytes of records are handed over at once.
-_TOGETHER_BYTES = 1 << 20
 
 
 def create(
@@ -40,7 +30,7 @@ def create(
     exclusive: bool = False,
     producer: str | None = None,
     created: Time = None,
-    limits: Mapping[str, int | str] | None = None,
+    limits: Limits = None,
     flush_every: int | None = None,
     chunk_size: int | None = None,
     progress: Progress = None,
@@ -90,7 +80,7 @@ def append(
     *,
     level: int = 3,
     threads: int | None = None,
-    limits: Mapping[str, int | str] | None = None,
+    limits: Limits = None,
     chunk_size: int | None = None,
     progress: Progress = None,
 ) -> Writer:
@@ -162,6 +152,13 @@ class Note:
     """Something about a tree that was packed that its owner should know.
 
     ``kind`` is ``"skipped"``, ``"mode-bits"`` or ``"unportable"``; ``message`` says it for people, after ``path``.
+
+    >>> import io, pathlib, rosettar, tempfile
+    >>> home = pathlib.Path(tempfile.mkdtemp())
+    >>> (home / "passwords").symlink_to("/etc/passwd")
+    >>> (note,) = rosettar.pack(home, io.BytesIO(), links="skip").notes
+    >>> note.path, note.kind
+    ('passwords', 'skipped')
     """
 
     __slots__ = ("kind", "message", "path")
@@ -180,6 +177,12 @@ class Summary:
     both are SHA-256 as hexadecimal digits. ``size`` is in bytes. ``streams`` maps the name of each stream to its
     ``type``, ``records``, ``size`` and ``digest``. ``files``, ``directories``, ``links``, ``records``, ``file_bytes``
     and ``tar_bytes`` are totals. ``notes`` are those of :func:`pack`.
+
+    >>> import io, rosettar
+    >>> with rosettar.create(io.BytesIO()) as w:
+    ...     w.add_bytes("a.txt", b"alpha")
+    >>> w.summary.files, w.summary.file_bytes, w.summary.content_digest[:8]
+    (1, 5, 'bdb181e2')
     """
 
     root_digest: str
@@ -209,6 +212,17 @@ class Writer:
 
     A context manager: :meth:`finish` is called at the end of the block, or :meth:`discard` after an exception. A call
     that refuses its input leaves the writer as it was. Methods may be called from several threads.
+
+    >>> import io, pyarrow, rosettar
+    >>> file = io.BytesIO()
+    >>> with rosettar.create(file) as w:
+    ...     w.add_bytes("notes/today.txt", b"nothing new")
+    ...     w.add_link("latest", "notes/today.txt")
+    ...     w.write_table("prices", pyarrow.table({"day": [1, 2], "price": [9.5, None]}))
+    ...     w.attributes["project"] = "demo"
+    >>> archive = rosettar.open(file)
+    >>> sorted(archive), list(archive.streams["prices"])
+    (['latest', 'notes/today.txt'], [{'day': 1, 'price': 9.5}, {'day': 2, 'price': None}])
     """
 
     def __init__(
@@ -220,31 +234,34 @@ class Writer:
         exclusive: bool = False,
         producer: str | None = None,
         created: Time = None,
-        limits: Mapping[str, int | str] | None = None,
+        limits: Limits = None,
         flush_every: int | None = None,
         chunk_size: int | None = None,
         progress: Progress = None,
         _extend: bool = False,
     ) -> None:
         path, file = _target(target)
+        if producer is not None and not isinstance(producer, str):
+            raise TypeError(f"producer: expected text, found {producer!r}")
         self._target = "<file object>" if path is None else os.fspath(path)
         self._telling = telling(progress, f"writing {os.path.basename(self._target)}")
-        self._raw = _native.RawWriter(
-            path,
-            file,
-            {
-                "level": level,
-                "threads": threads,
-                "chunk_size": chunk_size,
-                "exclusive": exclusive,
-                "extend": _extend,
-                "producer": producer,
-                "created": _time(created),
-                "limits": [(name.replace("_", "-"), str(value)) for name, value in (limits or {}).items()],
-                "flush_every": flush_every,
-            },
-            self._telling.__enter__(),
-        )
+        settings = {
+            "level": whole("level", level, -(1 << 17), 22),
+            "threads": whole("threads", threads),
+            "chunk_size": whole("chunk_size", chunk_size),
+            "exclusive": exclusive,
+            "extend": _extend,
+            "producer": producer,
+            "created": time_parts(created),
+            "limits": limit_pairs(limits),
+            "flush_every": whole("flush_every", flush_every),
+        }
+        tell = self._telling.__enter__()
+        try:
+            self._raw = _native.RawWriter(path, file, settings, tell)
+        except BaseException:
+            self._telling.__exit__()
+            raise
         self._streams: dict[str, StreamWriter] = {}
         self._lock = threading.Lock()
         #: Facts as text: ``w.attributes["key"] = "value"``. A key can be set once.
@@ -267,7 +284,11 @@ class Writer:
             self.finish()
 
     def __repr__(self) -> str:
-        return f"<Writer {self._target!r}{', closed' if self.closed else ''}>"
+        try:
+            state = ", closed" if self.closed else ""
+        except UsageError:
+            state = ", of another process"
+        return f"<Writer {self._target!r}{state}>"
 
     @property
     def closed(self) -> bool:
@@ -279,8 +300,13 @@ class Writer:
 
         Without ``mode`` and ``mtime`` it is 0o644, last modified at the beginning of 1970, so that the same content
         gives the same archive.
+
+        >>> import datetime, io, rosettar
+        >>> with rosettar.create(io.BytesIO()) as w:
+        ...     at = datetime.datetime(2026, 11, 23, 10, tzinfo=datetime.UTC)
+        ...     w.add_bytes("run.sh", b"#!/bin/sh", mode=0o755, mtime=at)
         """
-        self._raw.add_bytes(path, data, mode, _time(mtime))
+        self._raw.add_bytes(path, data, mode, time_parts(mtime))
 
     def add_file(
         self,
@@ -302,9 +328,9 @@ class Writer:
         if source is None:
             source = path
         if isinstance(source, str | os.PathLike):
-            self._raw.add_file(path, os.fspath(source), mode, _time(mtime))
+            self._raw.add_file(path, os.fsdecode(source), mode, time_parts(mtime))
         elif hasattr(source, "read"):
-            self._raw.add_reader(path, source, mode, _time(mtime))
+            self._raw.add_reader(path, source, mode, time_parts(mtime))
         else:
             raise TypeError(f"source: expected a path or a binary file object, found {type(source).__name__}")
 
@@ -327,9 +353,19 @@ class Writer:
         :param links: what is done about symbolic links that lead out of the tree.
         :param names: ``"portable"`` refuses names that Windows cannot hold.
         :param unsupported: what is done about devices, sockets and names that are no text.
+
+        >>> import io, pathlib, rosettar, tempfile
+        >>> home = pathlib.Path(tempfile.mkdtemp())
+        >>> (home / "a.txt").write_text("alpha"), (home / "b.tmp").write_text("")
+        (5, 0)
+        >>> with rosettar.create(io.BytesIO()) as w:
+        ...     w.add_tree(home, prefix="reports", exclude=["*.tmp"])
+        []
+        >>> w.summary.files
+        1
         """
         found = self._raw.add_tree(
-            os.fspath(directory),
+            os.fsdecode(directory),
             _texts(include),
             _texts(exclude),
             links,
@@ -340,22 +376,50 @@ class Writer:
         return [Note(*note) for note in found]
 
     def add_directory(self, path: str, *, mode: int | None = None, mtime: Time = None) -> None:
-        """Adds a directory. One that only holds other entries need not be added."""
-        self._raw.add_directory(path, mode, _time(mtime))
+        """Adds a directory. One that only holds other entries need not be added.
+
+        >>> import io, rosettar
+        >>> with rosettar.create(io.BytesIO()) as w:
+        ...     w.add_directory("empty", mode=0o700)
+        """
+        self._raw.add_directory(path, mode, time_parts(mtime))
 
     def add_link(self, path: str, target: str, *, mtime: Time = None) -> None:
-        """Adds a symbolic link at ``path`` that leads to ``target``, relative to the directory that it is in."""
-        self._raw.add_link(path, target, _time(mtime))
+        """Adds a symbolic link at ``path`` that leads to ``target``, relative to the directory that it is in.
+
+        >>> import io, rosettar
+        >>> with rosettar.create(io.BytesIO()) as w:
+        ...     w.add_bytes("data/2026.csv", b"")
+        ...     w.add_link("data/latest.csv", "2026.csv")
+        """
+        self._raw.add_link(path, target, time_parts(mtime))
 
     def attribute(self, key: str, value: str) -> None:
-        """Sets an attribute, a fact as text; the same as ``w.attributes[key] = value``."""
+        """Sets an attribute, a fact as text; the same as ``w.attributes[key] = value``.
+
+        >>> import io, rosettar
+        >>> file = io.BytesIO()
+        >>> with rosettar.create(file) as w:
+        ...     w.attribute("project", "demo")
+        >>> rosettar.open(file).attributes
+        {'project': 'demo'}
+        """
         self._raw.attribute(key, value)
 
     def annotate(self, message: Any) -> None:
-        """Adds a protobuf message as a typed fact; the descriptors of its type come along."""
-        descriptor = _message_descriptor(message)
+        """Adds a protobuf message as a typed fact; the descriptors of its type come along.
+
+        >>> import io, rosettar
+        >>> from google.protobuf.timestamp_pb2 import Timestamp
+        >>> file = io.BytesIO()
+        >>> with rosettar.create(file) as w:
+        ...     w.annotate(Timestamp(seconds=5))
+        >>> str(rosettar.open(file).annotations[0].value)
+        '1970-01-01 00:00:05+00:00'
+        """
+        descriptor = message_descriptor(message)
         url = f"type.googleapis.com/{descriptor.full_name}"
-        self._raw.annotate(url, message.SerializeToString(deterministic=True), _closure(descriptor))
+        self._raw.annotate(url, message.SerializeToString(deterministic=True), descriptor_closure(descriptor))
 
     def stream(self, name: str, type: Any = None, *, version: int = 0) -> StreamWriter:
         """The stream called ``name``: a new one, or the one that was asked for before.
@@ -374,12 +438,13 @@ class Writer:
         >>> w.summary.streams["moments"]["records"]
         11
         """
+        stated = None if type is None else record_type(type)
         with self._lock:
-            found = self._streams.get(name)
-            if found is None:
-                found = self._streams[name] = StreamWriter(self, name, version)
-        if type is not None:
-            found._declare(*_record_type(type))
+            found = self._streams.get(name) or StreamWriter(self, name, whole("version", version, 0, (1 << 32) - 1))
+            if stated is not None:
+                found._declare(*stated)
+            # One that was refused is not waited for at the end.
+            self._streams[name] = found
         return found
 
     def write_table(self, name: str, table: Any) -> None:
@@ -398,14 +463,30 @@ class Writer:
         self._raw.write_table(name, table)
 
     def flush(self) -> None:
-        """Writes everything taken so far and makes it durable; see ``flush_every`` of :func:`create`."""
+        """Writes everything taken so far and makes it durable; see ``flush_every`` of :func:`create`.
+
+        >>> import os, rosettar, tempfile
+        >>> path = os.path.join(tempfile.mkdtemp(), "log.rtar")
+        >>> with rosettar.create(path, flush_every=1 << 20) as w:
+        ...     w.add_bytes("a.txt", b"alpha")
+        ...     w.flush()
+        ...     os.listdir(os.path.dirname(path))
+        ['log.rtar.partial']
+        """
         self._raw.flush()
 
     def finish(self, notes: Iterable[Note] = ()) -> Summary:
-        """Completes and publishes the archive, and returns what was made."""
+        """Completes and publishes the archive, and returns what was made.
+
+        >>> import io, rosettar
+        >>> w = rosettar.create(io.BytesIO())
+        >>> w.add_bytes("a.txt", b"alpha")
+        >>> w.finish().files
+        1
+        """
         undeclared = [name for name, stream in self._streams.items() if not stream._declared]
         if undeclared:
-            raise _usage(
+            raise usage(
                 f"stream {undeclared[0]!r} has no type: append a message to it, or state its type in stream(name, type)"
             )
         try:
@@ -415,101 +496,18 @@ class Writer:
         return self.summary
 
     def discard(self) -> None:
-        """Discards what was written; a file that was there before stays as it is."""
+        """Discards what was written; a file that was there before stays as it is. A forked process discards nothing.
+
+        >>> import os, rosettar, tempfile
+        >>> path = os.path.join(tempfile.mkdtemp(), "a.rtar")
+        >>> w = rosettar.create(path)
+        >>> w.add_bytes("a.txt", b"alpha")
+        >>> w.discard()
+        >>> w.closed, os.path.exists(path)
+        (True, False)
+        """
         self._raw.discard()
         self._telling.__exit__()
-
-
-class StreamWriter:
-    """A stream of an archive that is being written; made by :meth:`Writer.stream`."""
-
-    def __init__(self, writer: Writer, name: str, version: int) -> None:
-        self._writer, self._raw, self.name, self._version = (
-            writer,
-            writer._raw,
-            name,
-            version,
-        )
-        self._number = -1
-        self._type_name: str | None = None
-        self._lock = threading.Lock()
-        #: The descriptor that the type was learnt from: messages that have the same one need no further look.
-        self._descriptor: Any = None
-
-    @property
-    def type(self) -> str | None:
-        """The full name of the record type, once it is known."""
-        return self._type_name
-
-    @property
-    def _declared(self) -> bool:
-        return self._number >= 0
-
-    def __repr__(self) -> str:
-        return f"<StreamWriter {self.name!r} of {self._type_name or 'no type yet'}>"
-
-    def append(self, message: Any) -> None:
-        """Appends a record: a protobuf message or, where the type is known, a dictionary.
-
-        A dictionary has the names of the fields as keys. Values are those that reading gives: enums by name, bytes,
-        datetimes for Timestamps, timedeltas for Durations; or their form in protobuf's JSON.
-
-        >>> import rosettar, io
-        >>> from google.protobuf.api_pb2 import Method
-        >>> with rosettar.create(io.BytesIO()) as w:
-        ...     s = w.stream("methods", Method)
-        ...     s.append({"name": "Get", "request_streaming": True})
-        ...     s.append(Method(name="Put"))
-        """
-        if isinstance(message, Mapping):
-            self._need_type()
-            self._raw.append_json(self._number, json.dumps(_json(message)))
-        else:
-            self._raw.append(self._number_for(message), [self._encode(message)], False)
-
-    def extend(self, messages: Iterable[Any]) -> None:
-        """Appends every record of an iterable."""
-        for records in _together(messages):
-            if isinstance(records, list):
-                # The first of them may tell the type.
-                self._number_for(records[0])
-                self._raw.append(self._number, [self._encode(record) for record in records], False)
-            else:
-                self.append(records)
-
-    def append_raw(self, record: Any, *, check: bool = True) -> None:
-        """Appends a record that is serialized already, without its length.
-
-        With ``check``, one that does not decode as the stream's type is refused.
-        """
-        self._need_type()
-        self._raw.append(self._number, [record], check)
-
-    def _need_type(self) -> None:
-        if not self._declared:
-            raise _usage(f"stream {self.name!r} has no type yet: state it in stream(name, type), or append a message")
-
-    def _number_for(self, message: Any) -> int:
-        if not self._declared:
-            descriptor = _message_descriptor(message)
-            self._declare(descriptor.full_name, _closure(descriptor), descriptor)
-        return self._number
-
-    def _encode(self, message: Any) -> bytes:
-        descriptor = _message_descriptor(message)
-        if descriptor is not self._descriptor and descriptor.full_name != self._type_name:
-            raise _usage(
-                f"a record of type {descriptor.full_name} for stream {self.name!r}: expected {self._type_name}"
-            )
-        return bytes(message.SerializeToString(deterministic=True))
-
-    def _declare(self, type_name: str, descriptor_set: bytes, descriptor: Any = None) -> None:
-        with self._lock:
-            if not self._declared:
-                self._number = self._raw.declare(self.name, type_name, descriptor_set, self._version)
-                self._type_name, self._descriptor = type_name, descriptor
-            elif type_name != self._type_name:
-                raise _usage(f"stream {self.name!r} is of type {self._type_name}, not {type_name}")
 
 
 class _Attributes:
@@ -527,33 +525,9 @@ class _Attributes:
             self[key] = value
 
 
-def _usage(message: str) -> UsageError:
-    return UsageError(message, code="usage.input")
-
-
-def _together(messages: Iterable[Any]) -> Iterator[Any]:
-    """Messages in lists that are handed over at once; a dictionary alone."""
-    waiting: list[Any] = []
-    size = 0
-    for message in messages:
-        if isinstance(message, Mapping):
-            if waiting:
-                yield waiting
-                waiting, size = [], 0
-            yield message
-            continue
-        waiting.append(message)
-        size += message.ByteSize() if hasattr(message, "ByteSize") else 0
-        if len(waiting) >= _TOGETHER or size >= _TOGETHER_BYTES:
-            yield waiting
-            waiting, size = [], 0
-    if waiting:
-        yield waiting
-
-
 def _target(target: Any) -> tuple[str | None, Any]:
     if isinstance(target, str | os.PathLike):
-        return os.fspath(target), None
+        return os.fsdecode(target), None
     if hasattr(target, "write"):
         return None, target
     raise TypeError(f"expected a path or a binary file object to write to, found {type(target).__name__}")
@@ -561,97 +535,3 @@ def _target(target: Any) -> tuple[str | None, Any]:
 
 def _texts(texts: Iterable[str]) -> list[str]:
     return [texts] if isinstance(texts, str) else list(texts)
-
-
-def _time(time: Time) -> tuple[int, int] | None:
-    """Seconds since 1970, rounded down, and nanoseconds after them."""
-    if time is None:
-        return None
-    if isinstance(time, datetime.datetime):
-        if time.tzinfo is None:
-            raise ValueError(f"{time!r} has no time zone: state one, such as tzinfo=datetime.UTC")
-        since = time - _EPOCH
-        nanoseconds = since.microseconds * 1000 + int(getattr(time, "nanosecond", 0))
-        return since.days * 86400 + since.seconds, nanoseconds
-    if isinstance(time, int):
-        return time, 0
-    whole = math.floor(time)
-    return whole, min(int((time - whole) * 1_000_000_000), 999_999_999)
-
-
-def _record_type(given: Any) -> tuple[str, bytes] | tuple[str, bytes, Any]:
-    """Name, descriptors and, of the protobuf package, the descriptor of a type that somebody stated."""
-    if isinstance(given, tuple) and len(given) == 2:
-        name, source = given
-        if isinstance(source, str | os.PathLike):
-            path = os.fspath(source)
-            return name, _native.compile_proto(path, [os.path.dirname(path) or "."])
-        return name, bytes(source)
-    descriptor = getattr(given, "DESCRIPTOR", given)
-    if not hasattr(descriptor, "full_name") or not hasattr(descriptor, "fields_by_name"):
-        raise TypeError(
-            "type: expected a protobuf message class or descriptor, or a pair of type name and descriptor set or path "
-            f"of a .proto file; found {given!r}"
-        )
-    return descriptor.full_name, _closure(descriptor), descriptor
-
-
-def _message_descriptor(message: Any) -> Any:
-    descriptor = getattr(message, "DESCRIPTOR", None)
-    if descriptor is None or not hasattr(message, "SerializeToString"):
-        raise TypeError(
-            f"expected a protobuf message or a dictionary, found {type(message).__name__}; append_raw takes "
-            "records that are serialized already"
-        )
-    return descriptor
-
-
-def _closure(descriptor: Any) -> bytes:
-    """The file of a descriptor and all that it imports, each verbatim, as a serialized ``FileDescriptorSet``."""
-    files: dict[str, bytes] = {}
-
-    def visit(file: Any) -> None:
-        if file.name not in files:
-            # Stands in for itself while its imports are visited; a file goes after what it imports.
-            for imported in file.dependencies:
-                visit(imported)
-            files[file.name] = file.serialized_pb
-
-    visit(descriptor.file)
-    return b"".join(b"\x0a" + _varint(len(file)) + file for file in files.values())
-
-
-def _varint(number: int) -> bytes:
-    out = bytearray()
-    while number > 0x7F:
-        out.append(number & 0x7F | 0x80)
-        number >>= 7
-    out.append(number)
-    return bytes(out)
-
-
-def _json(value: Any) -> Any:
-    """A value of a record in the form that protobuf's JSON has."""
-    if isinstance(value, Mapping):
-        return {_key(key): _json(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_json(item) for item in value]
-    if isinstance(value, bytes | bytearray | memoryview):
-        return base64.b64encode(value).decode()
-    if isinstance(value, datetime.datetime):
-        seconds, nanoseconds = _time(value) or (0, 0)
-        moment = _EPOCH + datetime.timedelta(seconds=seconds)
-        return f"{moment:%Y-%m-%dT%H:%M:%S}".rjust(19, "0") + f".{nanoseconds:09}Z"
-    if isinstance(value, datetime.timedelta):
-        nanoseconds = (value // datetime.timedelta(microseconds=1)) * 1000 + int(getattr(value, "nanosecond", 0))
-        whole, rest = divmod(abs(nanoseconds), 1_000_000_000)
-        return f"{'-' if nanoseconds < 0 else ''}{whole}.{rest:09}s"
-    if isinstance(value, float) and not math.isfinite(value):
-        return "NaN" if math.isnan(value) else ("Infinity" if value > 0 else "-Infinity")
-    if hasattr(value, "item") and not isinstance(value, str | int | float):
-        return _json(value.item())  # a scalar of numpy
-    return value
-
-
-def _key(key: Any) -> str:
-    return str(key).lower() if isinstance(key, bool) else str(key)

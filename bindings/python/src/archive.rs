@@ -12,12 +12,14 @@ use crate::entries::{EntryIterator, EntryReader, entry_tuple};
 use crate::errors::{self, OrRaise};
 use crate::records::Stream;
 use crate::source::Source;
-use crate::{names, reports, source, work};
+use crate::turn::Id;
+use crate::{limits, names, reports, source, work};
 
 /// What an archive and all that comes from it share: who may use it, and until when.
 pub struct Handle {
     open: RwLock<Option<Open>>,
-    process: u32,
+    /// That of the source.
+    id: Id,
 }
 
 #[derive(Clone)]
@@ -29,18 +31,18 @@ struct Open {
 }
 
 impl Handle {
-    /// Refuses what was opened in another process.
-    pub fn check_process(&self, py: Python<'_>) -> PyResult<()> {
-        if std::process::id() == self.process {
-            return Ok(());
-        }
-        let message = "this archive was opened in the process that this one was forked from: open it again here, or start \
-                       processes with `spawn` or `forkserver`";
-        Err(errors::usage(py, code::USAGE_FORKED, message))
+    /// Refuses what was opened in another process, and what reading the archive calls.
+    pub fn check(&self, py: Python<'_>) -> PyResult<()> {
+        self.id.check(py, "the archive")
+    }
+
+    /// What stands for the archive's source.
+    pub fn id(&self) -> Id {
+        self.id
     }
 
     fn open(&self, py: Python<'_>) -> PyResult<Open> {
-        self.check_process(py)?;
+        self.check(py)?;
         let open = self.open.read().unwrap_or_else(PoisonError::into_inner);
         open.clone().ok_or_else(|| errors::usage(py, code::USAGE_CLOSED, "the archive is closed: open it again"))
     }
@@ -61,10 +63,7 @@ pub struct Archive {
 type Options = (ReadOptions, Limits);
 
 fn options(py: Python<'_>, limits: Vec<(String, String)>, threads: Option<usize>) -> PyResult<Options> {
-    let mut kept = Limits::default();
-    for (name, value) in limits {
-        kept.set(&name, &value).or_raise(py)?;
-    }
+    let kept = limits::of(py, &limits)?;
     let options = ReadOptions::new().limits(kept.clone());
     Ok(match threads {
         Some(threads) => (options.threads(threads), kept),
@@ -73,9 +72,10 @@ fn options(py: Python<'_>, limits: Vec<(String, String)>, threads: Option<usize>
 }
 
 fn open(py: Python<'_>, source: Source, (options, limits): Options) -> PyResult<Archive> {
-    let archive = py.detach(|| options.clone().open(Arc::clone(&source))).or_raise(py)?;
+    let archive = py.detach(|| options.clone().open(source.clone())).or_raise(py)?;
+    let id = source.id();
     let open = RwLock::new(Some(Open { archive, source, options, limits }));
-    Ok(Archive { handle: Arc::new(Handle { open, process: std::process::id() }) })
+    Ok(Archive { handle: Arc::new(Handle { open, id }) })
 }
 
 #[pymethods]
@@ -155,7 +155,8 @@ impl Archive {
     }
 
     fn entries_arrow<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, pyo3::types::PyCapsule>> {
-        crate::capsule::stream(py, Box::new(crate::entries::EntryBatches::new(self.handle.archive(py)?)))
+        let batches = crate::entries::EntryBatches::new(self.handle.archive(py)?);
+        crate::capsule::stream(py, Box::new(batches), self.handle.id())
     }
 
     fn open_entry(&self, py: Python<'_>, path: &str) -> PyResult<EntryReader> {

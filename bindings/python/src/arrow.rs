@@ -14,7 +14,8 @@ pub fn options(py: Python<'_>, columns: Vec<String>, given: &Bound<'_, PyDict>) 
     let mut options = ArrowOptions::new().columns(columns);
     for (name, value) in given {
         let name: String = name.extract()?;
-        let text = || value.extract::<String>();
+        let text = || value.extract::<String>().map_err(|_| wrong(py, &name, "text", &value));
+        let number = || value.extract::<usize>().map_err(|_| wrong(py, &name, "a number that is not negative", &value));
         options = match name.as_str() {
             "enums" => {
                 options.enums(choose(py, &name, &text()?, &[("names", Enums::Names), ("numbers", Enums::Numbers)])?)
@@ -32,11 +33,11 @@ pub fn options(py: Python<'_>, columns: Vec<String>, given: &Bound<'_, PyDict>) 
                 ];
                 options.time_unit(choose(py, &name, &text()?, &units)?)
             }
-            "recursion" => options.recursion(value.extract()?),
-            "defaults" => options.defaults(value.extract()?),
-            "batch_rows" => options.batch_rows(value.extract()?),
-            "batch_bytes" => options.batch_bytes(value.extract()?),
-            "threads" => options.threads(value.extract()?),
+            "recursion" => options.recursion(number()?),
+            "defaults" => options.defaults(value.extract().map_err(|_| wrong(py, &name, "True or False", &value))?),
+            "batch_rows" => options.batch_rows(number()?),
+            "batch_bytes" => options.batch_bytes(number()?),
+            "threads" => options.threads(number()?),
             _ => {
                 let message = format!(
                     "no option is called {name:?}; the options are enums, errors, timestamps, recursion, cut, defaults, \
@@ -47,4 +48,10 @@ pub fn options(py: Python<'_>, columns: Vec<String>, given: &Bound<'_, PyDict>) 
         };
     }
     Ok(options)
+}
+
+fn wrong(py: Python<'_>, option: &str, expected: &str, found: &Bound<'_, PyAny>) -> PyErr {
+    let found = found.repr().map_or_else(|_| "something else".to_owned(), |repr| repr.to_string());
+    let found: String = found.chars().take(100).collect();
+    errors::usage(py, code::USAGE_OPTION, format!("option {option}: expected {expected}, found {found}"))
 }

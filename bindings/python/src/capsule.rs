@@ -9,12 +9,15 @@ use arrow_schema::{ArrowError, SchemaRef};
 use pyo3::prelude::*;
 use pyo3::types::PyCapsule;
 
+use crate::gil;
+use crate::turn::{Id, drop_detached};
+
 /// What a stream of record batches is read from.
 pub type Reader = Box<dyn RecordBatchReader + Send>;
 
-/// An `ArrowArrayStream` in a capsule, as `__arrow_c_stream__` returns it.
-pub fn stream(py: Python<'_>, reader: Reader) -> PyResult<Bound<'_, PyCapsule>> {
-    let stream = FFI_ArrowArrayStream::new(Box::new(Detached { reader: Some(reader), process: std::process::id() }));
+/// An `ArrowArrayStream` in a capsule, as `__arrow_c_stream__` returns it; `source` is what its archive is read from.
+pub fn stream(py: Python<'_>, reader: Reader, source: Id) -> PyResult<Bound<'_, PyCapsule>> {
+    let stream = FFI_ArrowArrayStream::new(Box::new(Detached { reader: Some(reader), source }));
     PyCapsule::new_with_value(py, stream, c"arrow_array_stream")
 }
 
@@ -29,22 +32,16 @@ pub fn schema<'py>(py: Python<'py>, schema: &SchemaRef) -> PyResult<Bound<'py, P
 /// file need it meanwhile.
 struct Detached {
     reader: Option<Reader>,
-    process: u32,
-}
-
-impl Detached {
-    fn forked(&self) -> bool {
-        std::process::id() != self.process
-    }
+    source: Id,
 }
 
 impl Iterator for Detached {
     type Item = Result<RecordBatch, ArrowError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        if self.forked() {
-            let message = "this stream was opened in the process that this one was forked from: open the archive again";
-            return Some(Err(ArrowError::ExternalError(format!("{message} [usage.forked]").into())));
+        let refused = gil::attached(|py| self.source.check(py, "the archive").map_err(|error| as_text(&error)));
+        if let Some(Err(refused)) = refused {
+            return Some(Err(refused));
         }
         let reader = self.reader.as_mut()?;
         // A panic must not unwind into whoever called through the C interface.
@@ -54,7 +51,7 @@ impl Iterator for Detached {
                 Some(Err(ArrowError::ExternalError(message.into())))
             })
         });
-        let stopped = Python::try_attach(|py| {
+        let stopped = gil::attached(|py| {
             let stopped = py.check_signals().is_err();
             if stopped {
                 // The error below is what the consumer raises; the interruption itself comes again after it.
@@ -62,7 +59,8 @@ impl Iterator for Detached {
                 unsafe { pyo3::ffi::PyErr_SetInterrupt() };
                 return (true, None);
             }
-            (false, Some(py.detach(&mut *next)))
+            let batch = py.detach(&mut *next);
+            (false, Some(batch.map(|batch| batch.map_err(|error| as_text(&error)))))
         });
         match stopped {
             Some((true, _)) => Some(Err(ArrowError::ExternalError("interrupted [usage.interrupted]".into()))),
@@ -70,6 +68,16 @@ impl Iterator for Detached {
             None => next.0(),
         }
     }
+}
+
+/// An error as text alone. What Python raised may be in it, which needs the interpreter to be shown or dropped, and whoever
+/// asked for the batch may have released that.
+fn as_text(error: &(dyn std::error::Error + 'static)) -> ArrowError {
+    let text = match error.downcast_ref() {
+        Some(ArrowError::ExternalError(source)) => source.to_string(),
+        _ => error.to_string(),
+    };
+    ArrowError::ExternalError(text.into())
 }
 
 impl RecordBatchReader for Detached {
@@ -81,14 +89,11 @@ impl RecordBatchReader for Detached {
 impl Drop for Detached {
     fn drop(&mut self) {
         let reader = self.reader.take();
-        if self.forked() {
+        if self.source.is_forked() {
             // Its threads are not in this process, and would be waited for.
             std::mem::forget(reader);
             return;
         }
-        let mut reader = Some(reader);
-        if Python::try_attach(|py| py.detach(|| drop(reader.take()))).is_none() {
-            drop(reader.take());
-        }
+        drop_detached(reader);
     }
 }

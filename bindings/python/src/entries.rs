@@ -1,18 +1,18 @@
 //! Entries and their contents.
 
 use std::io::{Read as _, Seek as _, SeekFrom};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use arrow_array::builder::{StringBuilder, TimestampNanosecondBuilder, UInt16Builder, UInt64Builder};
 use arrow_array::{ArrayRef, RecordBatch, RecordBatchReader};
 use arrow_schema::{ArrowError, DataType, Field, Schema, SchemaRef, TimeUnit};
 use pyo3::prelude::*;
-use pyo3::sync::MutexExt as _;
 use pyo3::types::{PyBytes, PyList};
 use rosettar::{Entry, EntryKind, Mtime};
 
 use crate::archive::Handle;
 use crate::errors::{OrRaise, raise};
+use crate::turn::Turn;
 
 /// How many entries are turned into Python objects or rows at a time.
 const AT_ONCE: usize = 4096;
@@ -47,12 +47,12 @@ fn digest(entry: &Entry) -> Option<String> {
 #[pyclass(frozen, module = "rosettar._native")]
 pub struct EntryIterator {
     handle: Arc<Handle>,
-    entries: Mutex<(rosettar::read::Entries, u64)>,
+    entries: Turn<(rosettar::read::Entries, u64)>,
 }
 
 impl EntryIterator {
     pub fn new(handle: Arc<Handle>, entries: rosettar::read::Entries, start: u64) -> Self {
-        Self { handle, entries: Mutex::new((entries, start)) }
+        Self { handle, entries: Turn::new("the iterator", (entries, start)) }
     }
 }
 
@@ -61,7 +61,7 @@ impl EntryIterator {
     /// The next entries, at most `count`; an empty list at the end.
     fn next_entries<'py>(&self, py: Python<'py>, count: usize) -> PyResult<Bound<'py, PyList>> {
         self.handle.archive(py)?;
-        let mut entries = self.entries.lock_py_attached(py).unwrap_or_else(PoisonError::into_inner);
+        let mut entries = self.entries.lock(py)?;
         let (entries, skip) = &mut *entries;
         let list = PyList::empty(py);
         while *skip > 0 {
@@ -167,12 +167,12 @@ impl RecordBatchReader for EntryBatches {
 #[pyclass(frozen, module = "rosettar._native")]
 pub struct EntryReader {
     handle: Arc<Handle>,
-    reader: Mutex<rosettar::read::EntryReader>,
+    reader: Turn<rosettar::read::EntryReader>,
 }
 
 impl EntryReader {
     pub fn new(handle: Arc<Handle>, reader: rosettar::read::EntryReader) -> Self {
-        Self { handle, reader: Mutex::new(reader) }
+        Self { handle, reader: Turn::new("the file of the archive", reader) }
     }
 }
 
@@ -181,7 +181,7 @@ impl EntryReader {
     /// The next bytes, at most `count`, and fewer only at the end; all that are left where `count` is below 0.
     fn read<'py>(&self, py: Python<'py>, count: i64) -> PyResult<Bound<'py, PyBytes>> {
         self.handle.archive(py)?;
-        let mut reader = self.reader.lock_py_attached(py).unwrap_or_else(PoisonError::into_inner);
+        let mut reader = self.reader.lock(py)?;
         let reader = &mut *reader;
         let wanted = u64::try_from(count).unwrap_or(u64::MAX);
         let mut content = Vec::new();
@@ -201,7 +201,7 @@ impl EntryReader {
     /// Goes to `offset`, counted from the beginning (0), the present place (1) or the end (2); the new place.
     fn seek(&self, py: Python<'_>, offset: i64, whence: i32) -> PyResult<u64> {
         self.handle.archive(py)?;
-        let mut reader = self.reader.lock_py_attached(py).unwrap_or_else(PoisonError::into_inner);
+        let mut reader = self.reader.lock(py)?;
         let to = match whence {
             0 => u64::try_from(offset).ok().map(SeekFrom::Start),
             1 => Some(SeekFrom::Current(offset)),

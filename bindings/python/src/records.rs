@@ -1,16 +1,16 @@
 //! Streams and their records.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use prost_reflect::{DynamicMessage, MessageDescriptor};
 use pyo3::prelude::*;
-use pyo3::sync::MutexExt as _;
 use pyo3::types::{PyBytes, PyCapsule, PyDict};
 use rosettar::Limits;
 
 use crate::archive::Handle;
-use crate::errors::{OrRaise, raise};
+use crate::errors::OrRaise;
+use crate::turn::Turn;
 use crate::values::Converter;
 
 /// How many records are decoded ahead, and how many of their bytes.
@@ -85,7 +85,7 @@ impl Stream {
         let (stream, options) = (self.stream(py)?, crate::arrow::options(py, columns, options)?);
         let reader = py.detach(|| rosettar_arrow::read(&stream, start..stop, &options)).or_raise(py)?;
         let report = ReadReport(reader.report());
-        Ok((crate::capsule::stream(py, Box::new(reader))?, report))
+        Ok((crate::capsule::stream(py, Box::new(reader), self.handle.id())?, report))
     }
 
     /// The records from `start` to before `stop`: as `bytes` where `raw`, otherwise as dicts.
@@ -111,7 +111,7 @@ impl Stream {
             handle: Arc::clone(&self.handle),
             name: self.name.clone(),
             decoder,
-            state: Mutex::new(state),
+            state: Turn::new("the iterator", state),
         })
     }
 }
@@ -139,7 +139,7 @@ pub struct RecordIterator {
     handle: Arc<Handle>,
     name: String,
     decoder: Option<(MessageDescriptor, Converter)>,
-    state: Mutex<State>,
+    state: Turn<State>,
 }
 
 struct State {
@@ -164,36 +164,46 @@ impl RecordIterator {
     }
 
     fn __next__<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
-        let mut state = self.state.lock_py_attached(py).unwrap_or_else(PoisonError::into_inner);
-        let state = &mut *state;
-        if state.ready.is_empty() && state.failed.is_none() {
+        // What of Python is called below is called without the state, which it might ask for.
+        let mut next = self.take(py, false)?.or_raise(py)?;
+        if next.is_none() {
             // One look at the archive and at signals for many records.
             self.handle.archive(py)?;
             py.check_signals()?;
-            py.detach(|| self.fill(state));
-        } else {
-            self.handle.check_process(py)?;
+            next = self.take(py, true)?.or_raise(py)?;
         }
-        match state.ready.pop_front() {
+        match next {
             Some(Ready::Raw(record)) => Ok(Some(PyBytes::new(py, &record).into_any())),
             Some(Ready::Decoded(message)) => {
                 let Some((_, converter)) = &self.decoder else { return Ok(None) };
                 converter.message(py, &message).map(Some)
             }
-            None => match state.failed.take() {
-                Some(error) => Err(raise(py, error)),
-                None => Ok(None),
-            },
+            None => Ok(None),
         }
     }
 
-    fn __length_hint__(&self) -> usize {
-        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        state.ready.len() + state.records.remaining() as usize
+    fn __length_hint__(&self, py: Python<'_>) -> PyResult<usize> {
+        self.handle.check(py)?;
+        let state = self.state.lock(py)?;
+        Ok(state.ready.len() + state.records.remaining() as usize)
     }
 }
 
 impl RecordIterator {
+    /// The next record that is ready; with `more`, after more were decoded where none is.
+    fn take(&self, py: Python<'_>, more: bool) -> PyResult<rosettar::Result<Option<Ready>>> {
+        self.handle.check(py)?;
+        let mut state = self.state.lock(py)?;
+        let state = &mut *state;
+        if more && state.ready.is_empty() && state.failed.is_none() {
+            py.detach(|| self.fill(state));
+        }
+        Ok(match state.ready.pop_front() {
+            None => state.failed.take().map_or(Ok(None), Err),
+            ready => Ok(ready),
+        })
+    }
+
     fn fill(&self, state: &mut State) {
         let mut bytes = 0;
         while state.ready.len() < AHEAD && bytes < AHEAD_BYTES {

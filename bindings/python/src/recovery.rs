@@ -6,11 +6,10 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
 use rosettar::error::code;
 use rosettar::recover::{Listed, Losses};
-use rosettar::{Error, Limits, Monitor, RecoverOptions, WriteOptions};
+use rosettar::{Error, Monitor, RecoverOptions, WriteOptions};
 
-use crate::errors::OrRaise;
 use crate::writing::{PythonFile, summary_dict};
-use crate::{source, work};
+use crate::{limits, source, work};
 
 /// Salvages what is whole of `source` into a new archive: at `path`, or else in the file object `file`. Returns its summary
 /// and what was lost.
@@ -27,10 +26,7 @@ pub fn recover<'py>(
     threads: Option<usize>,
     progress: Option<Py<PyAny>>,
 ) -> PyResult<(Bound<'py, PyDict>, Bound<'py, PyDict>, bool)> {
-    let mut kept = Limits::default();
-    for (name, value) in limits {
-        kept.set(&name, &value).or_raise(py)?;
-    }
+    let kept = limits::of(py, &limits)?;
     let source = source::of(source)?;
     let monitor = Monitor::new();
     let mut options = WriteOptions::new().level(level).limits(kept.clone());

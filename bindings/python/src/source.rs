@@ -2,7 +2,6 @@
 
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::ThreadId;
 
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
@@ -10,9 +9,31 @@ use pyo3::sync::MutexExt as _;
 use rosettar::io::{NamedFile, ReadAt};
 
 use crate::errors::OrRaise as _;
+use crate::turn::Id;
 
 /// A source that several archives can share.
-pub type Source = Arc<dyn ReadAt>;
+#[derive(Clone)]
+pub struct Source {
+    at: Arc<dyn ReadAt>,
+    id: Id,
+}
+
+impl Source {
+    /// What stands for it: a thread that reads it from Python is at work with it.
+    pub fn id(&self) -> Id {
+        self.id
+    }
+}
+
+impl ReadAt for Source {
+    fn size(&self) -> io::Result<u64> {
+        self.at.size()
+    }
+
+    fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
+        self.at.read_at(buf, offset)
+    }
+}
 
 /// A Python `bytes` object, not copied.
 struct Bytes(PyBackedBytes);
@@ -32,26 +53,32 @@ struct File {
     file: Py<PyAny>,
     size: u64,
     turn: Mutex<()>,
-    /// Who has the turn: a file whose `read` reads the archive it is the source of would wait for itself.
-    reader: Mutex<Option<ThreadId>>,
+    id: Id,
 }
 
 impl File {
     /// Takes `file`, whose size is where its end is.
-    fn new(file: &Bound<'_, PyAny>) -> PyResult<Self> {
-        let size = file.call_method1("seek", (0, 2))?;
-        let size = if size.is_none() { file.call_method0("tell")? } else { size };
-        let size = size.extract()?;
-        Ok(Self { file: file.clone().unbind(), size, turn: Mutex::new(()), reader: Mutex::new(None) })
+    fn new(file: &Bound<'_, PyAny>, id: Id) -> PyResult<Self> {
+        let end = file.call_method1("seek", (0, 2))?;
+        let end = if end.is_none() { file.call_method0("tell")? } else { end };
+        let size = end.extract().map_err(|_| {
+            let message =
+                format!("seek(0, 2) of the file object: expected the place of its end, found {}", found(&end));
+            pyo3::exceptions::PyOSError::new_err(message)
+        })?;
+        Ok(Self { file: file.clone().unbind(), size, turn: Mutex::new(()), id })
     }
 
     fn read(&self, py: Python<'_>, buf: &mut [u8], offset: u64) -> PyResult<usize> {
         let file = self.file.bind(py);
         file.call_method1("seek", (offset,))?;
         let read = file.call_method1("read", (buf.len(),))?;
-        let read: PyBackedBytes = read.extract()?;
+        let read: PyBackedBytes = read.extract().map_err(|_| {
+            let message = format!("read({}) of the file object: expected bytes, found {}", buf.len(), found(&read));
+            pyo3::exceptions::PyOSError::new_err(message)
+        })?;
         let Some(room) = buf.get_mut(..read.len()) else {
-            let message = format!("read({}) of the file object returned {} bytes", buf.len(), read.len());
+            let message = format!("read({}) of the file object: found {} bytes, which is more", buf.len(), read.len());
             return Err(pyo3::exceptions::PyOSError::new_err(message));
         };
         room.copy_from_slice(&read);
@@ -65,18 +92,13 @@ impl ReadAt for File {
     }
 
     fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
-        let own = std::thread::current().id();
-        if *self.reader.lock().unwrap_or_else(PoisonError::into_inner) == Some(own) {
-            return Err(io::Error::other("reading the file object reads the archive that is in it"));
-        }
         let read = Python::try_attach(|py| {
+            // As one more line of defence: whoever is called from Python asks before it comes to this.
+            self.id.check(py, "the file object")?;
             // The turn is waited for without the GIL, which who has the turn needs; it is kept while Python runs.
-            let turn = self.turn.lock_py_attached(py).unwrap_or_else(PoisonError::into_inner);
-            *self.reader.lock().unwrap_or_else(PoisonError::into_inner) = Some(own);
-            let read = self.read(py, buf, offset);
-            *self.reader.lock().unwrap_or_else(PoisonError::into_inner) = None;
-            drop(turn);
-            read
+            let _turn = self.turn.lock_py_attached(py).unwrap_or_else(PoisonError::into_inner);
+            let _at_work = self.id.enter();
+            self.read(py, buf, offset)
         });
         match read {
             Some(Ok(read)) => Ok(read),
@@ -88,12 +110,22 @@ impl ReadAt for File {
 
 /// The source that a path, `bytes` or a binary file object stands for.
 pub fn of(source: &Bound<'_, PyAny>) -> PyResult<Source> {
-    if let Ok(data) = source.extract::<PyBackedBytes>() {
-        return Ok(Arc::new(Bytes(data)));
-    }
-    if let Ok(path) = source.extract::<std::path::PathBuf>() {
+    let id = Id::new();
+    let at: Arc<dyn ReadAt> = if let Ok(data) = source.extract::<PyBackedBytes>() {
+        Arc::new(Bytes(data))
+    } else if let Ok(path) = source.extract::<std::path::PathBuf>() {
         let py = source.py();
-        return Ok(Arc::new(py.detach(|| NamedFile::open(path)).or_raise(py)?));
+        Arc::new(py.detach(|| NamedFile::open(path)).or_raise(py)?)
+    } else {
+        Arc::new(File::new(source, id)?)
+    };
+    Ok(Source { at, id })
+}
+
+/// A value as a message names it: numbers as they are, of others the type.
+fn found(value: &Bound<'_, PyAny>) -> String {
+    match value.is_instance_of::<pyo3::types::PyInt>() {
+        true => value.to_string(),
+        false => value.get_type().name().map_or_else(|_| "something else".to_owned(), |name| name.to_string()),
     }
-    Ok(Arc::new(File::new(source)?))
 }

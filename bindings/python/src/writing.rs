@@ -2,9 +2,7 @@
 
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
 
-use arrow_array::RecordBatchReader as _;
 use prost_reflect::MessageDescriptor;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
@@ -17,7 +15,8 @@ use rosettar::{
 };
 use rosettar_arrow::TableType;
 
-use crate::{errors, tables, work};
+use crate::turn::Turn;
+use crate::{errors, limits, tables, work};
 
 /// A time as Python hands it over: seconds since 1970, rounded down, and nanoseconds after them.
 type Time = Option<(i64, u32)>;
@@ -25,7 +24,7 @@ type Time = Option<(i64, u32)>;
 /// The writer under the Python class of that name. Nothing here is for users.
 #[pyclass(frozen, module = "rosettar._native", name = "RawWriter")]
 pub(crate) struct RawWriter {
-    state: Mutex<State>,
+    state: Turn<State>,
     monitor: Monitor,
     limits: Limits,
     progress: Option<Py<PyAny>>,
@@ -55,20 +54,17 @@ struct Tables {
 }
 
 impl RawWriter {
-    /// Works on the writer with the interpreter released. No other thread can be waiting for the interpreter with the
-    /// lock held: the lock is only ever taken in here.
+    /// Works on the writer with the interpreter released.
     fn with<T: Send>(&self, py: Python<'_>, work: impl FnOnce(&mut State) -> Result<T> + Send) -> PyResult<T> {
-        py.detach(|| self.locked(work)).map_err(|error| errors::raise(py, error))
+        self.state.check(py)?;
+        py.detach(|| work(&mut self.state.lock_detached())).map_err(|error| errors::raise(py, error))
     }
 
     /// The same for work that may take long: it shows progress and can be interrupted.
     fn long<T: Send>(&self, py: Python<'_>, work: impl FnOnce(&mut State) -> Result<T> + Send) -> PyResult<T> {
+        self.state.check(py)?;
         let progress = self.progress.as_ref().map(|progress| progress.clone_ref(py));
-        work::run(py, &self.monitor, progress, || self.locked(work))
-    }
-
-    fn locked<T>(&self, work: impl FnOnce(&mut State) -> Result<T>) -> Result<T> {
-        work(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
+        work::run(py, &self.monitor, progress, || work(&mut self.state.lock_detached()))
     }
 }
 
@@ -136,10 +132,7 @@ impl RawWriter {
         progress: Option<Py<PyAny>>,
     ) -> PyResult<Self> {
         let monitor = Monitor::new();
-        let mut limits = Limits::default();
-        for (name, value) in &settings.limits {
-            limits.set(name, value).map_err(|error| errors::raise(py, error))?;
-        }
+        let limits = limits::of(py, &settings.limits)?;
         let mut options = WriteOptions::new().level(settings.level).limits(limits.clone()).monitor(monitor.clone());
         if let Some(threads) = settings.threads {
             options = options.threads(threads);
@@ -167,7 +160,7 @@ impl RawWriter {
             (None, None) => Err(Error::new(code::USAGE_OPTION, "neither a path nor a file to write to")),
         })?;
         let state = State { writer: Some(writer), ..State::default() };
-        Ok(Self { state: Mutex::new(state), monitor, limits, progress })
+        Ok(Self { state: Turn::new("the writer", state), monitor, limits, progress })
     }
 
     fn add_bytes(&self, py: Python<'_>, path: &str, data: Content<'_>, mode: Option<u32>, mtime: Time) -> PyResult<()> {
@@ -286,14 +279,19 @@ impl RawWriter {
     /// Writes a table into a stream of its own, or of tables of the same schema that were written before; returns the
     /// name of the record type.
     fn write_table(&self, py: Python<'_>, name: &str, table: &Bound<'_, PyAny>) -> PyResult<String> {
-        let batches = tables::import(table)?;
+        let mut batches = tables::import(table)?;
         self.long(py, |state| {
             let schema = batches.schema();
+            // Before there is a type: of ordered dictionaries it keeps the values.
+            let mut next = batches.next()?;
             let found = state.tables.iter().position(|known| known.name == name && *known.table.schema() == schema);
             let at = match found {
                 Some(at) => at,
                 None => {
-                    let table = TableType::derive(name, &schema)?;
+                    let table = match &next {
+                        Some(batch) => TableType::derive_for(name, batch)?,
+                        None => TableType::derive(name, &schema)?,
+                    };
                     let id = state.writer()?.declare(name, table.record_type())?;
                     state.tables.push(Tables { name: name.to_owned(), id, table });
                     state.tables.len() - 1
@@ -301,10 +299,10 @@ impl RawWriter {
             };
             let State { writer, tables: known, .. } = state;
             let (writer, stream) = (writer.as_mut().ok_or_else(closed)?, &known[at]);
-            for batch in batches {
-                let batch = batch.map_err(|error| tables::cannot_read(&error))?;
+            while let Some(batch) = next {
                 self.monitor.advance(0)?;
                 stream.table.encode(&batch, |record| writer.append_encoded(stream.id, record))?;
+                next = batches.next()?;
             }
             Ok(stream.table.type_name().to_owned())
         })
@@ -334,17 +332,23 @@ impl RawWriter {
         summary_dict(py, &summary)
     }
 
-    /// Discards what was written.
-    fn discard(&self, py: Python<'_>) {
-        py.detach(|| {
-            let writer = self.state.lock().unwrap_or_else(PoisonError::into_inner).writer.take();
-            drop(writer);
-        });
+    /// Discards what was written; in a forked process nothing, since it is not its own.
+    fn discard(&self, py: Python<'_>) -> PyResult<()> {
+        if self.state.id().is_forked() {
+            return Ok(());
+        }
+        self.with(py, |state| {
+            drop(state.writer.take());
+            Ok(())
+        })
     }
 
     #[getter]
-    fn closed(&self, py: Python<'_>) -> bool {
-        py.detach(|| self.state.lock().unwrap_or_else(PoisonError::into_inner).writer.is_none())
+    fn closed(&self, py: Python<'_>) -> PyResult<bool> {
+        if self.state.id().is_at_work() {
+            return Ok(false);
+        }
+        self.with(py, |state| Ok(state.writer.is_none()))
     }
 }
 

@@ -4,12 +4,15 @@
 import io
 import os
 import pickle
+import subprocess
+import sys
 from pathlib import Path
 
 import polars as pl
 import pyarrow as pa
 import pytest
 import rosettar
+from google.protobuf import descriptor_pb2, empty_pb2
 
 VECTORS = Path(__file__).parents[3] / "conformance" / "vectors"
 BOTH = VECTORS / "file-and-record.rtar"
@@ -53,6 +56,57 @@ def test_what_is_not_there_says_what_is():
         archive[path.upper()]
     with pytest.raises(AttributeError, match=r"archive\.extract"):
         archive.extractall  # noqa: B018
+
+
+@pytest.mark.parametrize(
+    "use, message",
+    [
+        (lambda a, s: a.namelist(), "instead: iterate over the archive"),
+        (lambda a, s: a.extractall("x"), r"instead: archive\.extract\(directory\)"),
+        (lambda a, s: a.rows, r"instead: archive\.streams\['rows'\]"),
+        (lambda a, s: a.streams.rows, r"instead: streams\['rows'\]"),
+        (lambda a, s: a["rows"], r"no entry has the path"),
+        (lambda a, s: s.to_pandas(), "instead: pandas.DataFrame.from_arrow"),
+        (lambda a, s: s.head(), r"instead: stream\[:5\]"),
+        (lambda a, s: s.colums, "has no 'colums'"),
+        (lambda a, s: s["n"], r"stream\.select\('n'\) takes a column"),
+        (lambda a, s: s.select("m"), 'no column "m"; it has n'),
+        (lambda a, s: rosettar.Archive("a.rtar"), r"rosettar\.open\(path\)"),
+        (lambda a, s: rosettar.open("a.rtar.absent"), "a.rtar.absent"),
+    ],
+)
+def test_what_newcomers_try(use, message):
+    out = io.BytesIO()
+    with rosettar.create(out) as w:
+        w.write_table("rows", pa.table({"n": [1]}))
+    archive = rosettar.open(out)
+    with pytest.raises(Exception, match=message) as caught:
+        use(archive, archive.streams["rows"])
+    assert "Traceback" not in str(caught.value)
+    if isinstance(caught.value, KeyError):
+        assert caught.value.__notes__ == ["archive.streams['rows'] is a stream of records"]
+
+
+def test_libraries_that_are_not_installed():
+    """Only the package itself, as in an environment with nothing else."""
+    code = (
+        "import sys, io, rosettar\n"
+        "for name in ('polars', 'pyarrow', 'google'): sys.modules[name] = None\n"
+        "out = io.BytesIO()\n"
+        "with rosettar.create(out) as w: w.stream('s', ('google.protobuf.Empty', bytes.fromhex(sys.argv[1])))\n"
+        "s = rosettar.open(out).streams['s']\n"
+        "for use in (lambda: rosettar.scan(s), s.dataset, lambda: s.messages(protobuf=True)):\n"
+        "    try: use()\n"
+        "    except ImportError as error: print(error)\n"
+    )
+    file = descriptor_pb2.FileDescriptorProto.FromString(empty_pb2.DESCRIPTOR.serialized_pb)
+    descriptors = descriptor_pb2.FileDescriptorSet(file=[file]).SerializeToString().hex()
+    told = subprocess.check_output([sys.executable, "-c", code, descriptors], text=True).splitlines()
+    assert [line.rsplit(": ", 1)[-1] for line in told] == [
+        "pip install polars",
+        "pip install rosettar[arrow]",
+        "pip install rosettar[protobuf]",
+    ]
 
 
 def test_pickles_only_what_can_be_opened_again():

@@ -121,7 +121,6 @@ pub fn hint(error: &Error) -> Option<String> {
         "envelope.unknown-magic" => {
             "if it was an archive whose beginning is damaged, `rosettar recover` may still find what is whole of it"
         }
-        "usage.no-such-entry" if error.message().contains("`list`") => return None,
         "usage.no-such-entry" => "`rosettar list ARCHIVE` shows what there is",
         "usage.no-such-stream" => "`rosettar list --streams ARCHIVE` shows what there is",
         // A message that names options says itself what to do.

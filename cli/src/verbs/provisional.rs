@@ -77,10 +77,7 @@ pub(super) fn cat(context: &Context, args: &Cat) -> Result<u8> {
     stream.confirm()?;
     match wanted.first() {
         None => Ok(exit::DONE),
-        Some(missing) => {
-            let message = "no entry has this path; `list` shows those that there are";
-            Err(Error::new(code::USAGE_NO_SUCH_ENTRY, message).with_entry(*missing))
-        }
+        Some(missing) => Err(Error::new(code::USAGE_NO_SUCH_ENTRY, "no entry has this path").with_entry(*missing)),
     }
 }
 

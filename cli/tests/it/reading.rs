@@ -36,6 +36,7 @@ fn list_like_ls() {
     let ran = dir.run(&["list", "a.rtar", "*.md", "*.nope"]).code(1);
     assert_eq!(ran.out.lines().count(), 1, "what matches is listed all the same");
     assert!(ran.err.contains("no entry matches \"*.nope\""), "{}", ran.err);
+    assert!(ran.err.contains("hint: `rosettar list ARCHIVE` shows what there is"), "{}", ran.err);
     let all = dir.run(&["list", "--all", "a.rtar"]).ok().out;
     assert!(all.contains("  .rosettar/streams/rows/00000000.binpb\n"), "{all}");
     let streams = dir.run(&["list", "--streams", "a.rtar"]).ok().out;

@@ -74,7 +74,8 @@ pub(super) fn fill(
                     // The tree is staged: what turns out to be wrong at its end was written where nobody sees it.
                     false => archive.copy(number, &mut write)?,
                 }
-                tree.finish_file(file, entry)?;
+                tree.count_file(entry);
+                TreeBuilder::finish_file(file, entry)?;
             }
             EntryKind::Directory => tree.directory(path, entry)?,
             _ => tree.link(path, entry),

@@ -4,6 +4,7 @@
 //! [`Policy`](policy::Policy). Entries and contents come from an index (`indexed`), from a list (`listed`) or from a pipe
 //! (`streamed`).
 
+mod files;
 mod indexed;
 mod listed;
 mod options;
@@ -79,9 +80,9 @@ impl Archive {
     ) -> Result<ExtractReport> {
         match &self.driver {
             Driver::Indexed(archive) => {
-                let plan = indexed::plan(archive, options)?;
+                let bytes = indexed::plan(archive, options)?;
                 publish(target.as_ref(), options, |sandbox| {
-                    let report = indexed::fill(archive, sandbox, options, plan)?;
+                    let report = indexed::fill(archive, sandbox, options, bytes)?;
                     add(sandbox)?;
                     Ok(report)
                 })

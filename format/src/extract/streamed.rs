@@ -52,7 +52,8 @@ impl<R: Read> ArchiveStream<R> {
                         file.write_all(piece)
                             .map_err(|e| Error::io(code::IO_WRITE, "writing a file", e).with_entry(entry.path.as_str()))
                     })?;
-                    tree.finish_file(file, &entry)?;
+                    TreeBuilder::finish_file(file, &entry)?;
+                    tree.count_file(&entry);
                 }
                 EntryKind::Directory => tree.directory(path, &entry)?,
                 _ => tree.link(path, &entry),

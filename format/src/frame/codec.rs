@@ -33,18 +33,21 @@ impl Encoder {
         set_up().map(Self).map_err(|e| Error::io(code::IO_WRITE, "setting up zstd", e))
     }
 
-    /// The frame that decodes to `chunk`.
+    /// Puts the frame that decodes to `chunk` into `frame`, which is emptied first.
     ///
     /// # Errors
     /// `io.write` where zstd fails, which it does only for want of memory.
     ///
     /// # Panics
     /// When `chunk` is empty or longer than 8 MiB.
-    pub fn encode(&mut self, chunk: &[u8]) -> Result<Vec<u8>> {
+    pub fn encode(&mut self, chunk: &[u8], frame: &mut Vec<u8>) -> Result<()> {
         assert!((1..=MAX_DECODED as usize).contains(&chunk.len()), "a chunk of {} bytes", chunk.len());
-        let frame = self.0.compress(chunk).map_err(|e| Error::io(code::IO_WRITE, "compressing", e))?;
+        frame.clear();
+        // Longer than any frame that comes out: what zstd does not use stays untouched.
+        frame.reserve(max_stored(chunk.len() as u32) as usize);
+        self.0.compress_to_buffer(chunk, frame).map_err(|e| Error::io(code::IO_WRITE, "compressing", e))?;
         debug_assert!(frame.len() as u64 <= max_stored(chunk.len() as u32));
-        Ok(frame)
+        Ok(())
     }
 }
 
@@ -113,10 +116,10 @@ mod tests {
     fn chunks_come_back() {
         let mut encoder = Encoder::new(3).unwrap();
         let mut decoder = Decoder::new().unwrap();
-        let mut chunk = Vec::new();
+        let (mut frame, mut chunk) = (Vec::new(), Vec::new());
         let noise: Vec<u8> = (0..300_000u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
         for content in [&b"x"[..], &[0; 1024], &noise, &vec![7; MAX_DECODED as usize]] {
-            let frame = encoder.encode(content).unwrap();
+            encoder.encode(content, &mut frame).unwrap();
             assert_eq!(frame_len(&frame).unwrap(), Some(frame.len()));
             decoder.decode(&frame, &mut chunk).unwrap();
             assert!(chunk == content);
@@ -125,7 +128,8 @@ mod tests {
 
     #[test]
     fn damage_and_excess_are_refused() {
-        let frame = Encoder::new(3).unwrap().encode(b"some content, some content").unwrap();
+        let mut frame = Vec::new();
+        Encoder::new(3).unwrap().encode(b"some content, some content", &mut frame).unwrap();
         let mut decoder = Decoder::new().unwrap();
         let mut chunk = Vec::new();
         for bit in 0..frame.len() * 8 {

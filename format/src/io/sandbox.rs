@@ -51,6 +51,13 @@ pub struct Sandbox {
     parent: Mutex<Option<(String, Arc<Dir>)>>,
 }
 
+/// The same directory, for another thread: each keeps the parent of what it made last.
+impl Clone for Sandbox {
+    fn clone(&self) -> Self {
+        Self { root: Arc::clone(&self.root), shown: self.shown.clone(), mask: self.mask, parent: Mutex::new(None) }
+    }
+}
+
 impl Sandbox {
     /// Opens the directory at `path`, which is the caller's own and may lead through symbolic links.
     ///

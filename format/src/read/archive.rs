@@ -196,8 +196,7 @@ fn find_listed(archive: &dyn Listed, path: &str) -> Result<usize> {
 }
 
 fn no_such_entry(path: &str) -> Error {
-    let message = "no entry has this path; `list` shows those that there are";
-    Error::new(code::USAGE_NO_SUCH_ENTRY, message).with_entry(path)
+    Error::new(code::USAGE_NO_SUCH_ENTRY, "no entry has this path").with_entry(path)
 }
 
 fn check_content(entry: &Entry) -> Result<()> {

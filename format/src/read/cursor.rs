@@ -4,8 +4,10 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::indexed::Indexed;
+use crate::digest::Digest;
 use crate::error::{Error, Result, code};
 use crate::parallel::OrderedPool;
+use crate::v1::Placed;
 
 /// A place in the tar that only moves forward. Of the frames it was given, each is read, proven and decoded once, ahead
 /// of the place, on as many threads as the options say.
@@ -14,9 +16,13 @@ pub(crate) struct TarCursor {
     /// Frames that are not submitted yet, and those whose chunks are under way.
     waiting: VecDeque<usize>,
     submitted: VecDeque<usize>,
-    pool: OrderedPool<usize, Result<Vec<u8>>>,
+    pool: OrderedPool<(usize, Vec<u8>), Result<Decoded>>,
     /// The chunk at hand; `None` for one that could not be had.
     chunk: Option<Vec<u8>>,
+    /// Digests of contents that are whole in it, with the tar offsets at which these begin, in order.
+    digests: VecDeque<(u64, Digest)>,
+    /// Chunks that were passed, for further ones: memory that is at hand costs no page faults.
+    buffers: Vec<Vec<u8>>,
     chunk_start: u64,
     chunk_end: u64,
     /// The tar offset of the next byte.
@@ -25,13 +31,32 @@ pub(crate) struct TarCursor {
     faults: Vec<Error>,
 }
 
+struct Decoded {
+    chunk: Vec<u8>,
+    digests: VecDeque<(u64, Digest)>,
+}
+
 impl TarCursor {
     /// A cursor that will pass over these payload frames, in order.
     pub(crate) fn new(archive: &Arc<Indexed>, frames: impl IntoIterator<Item = usize>) -> Self {
+        Self::make(archive, frames, false)
+    }
+
+    /// As [`new`](Self::new), for who asks for the [`digest`](Self::digest) of every content: those are computed where
+    /// the frames are decoded, as far as a content is whole in its frame.
+    pub(crate) fn digesting(archive: &Arc<Indexed>, frames: impl IntoIterator<Item = usize>) -> Self {
+        Self::make(archive, frames, true)
+    }
+
+    fn make(archive: &Arc<Indexed>, frames: impl IntoIterator<Item = usize>, digesting: bool) -> Self {
         let shared = Arc::clone(archive);
         let pool = OrderedPool::new(archive.options.threads, move || {
-            let archive = Arc::clone(&shared);
-            move |number| archive.decode_chunk(number)
+            let (archive, mut frame) = (Arc::clone(&shared), Vec::new());
+            move |(number, mut chunk)| {
+                archive.decode_chunk_into(number, &mut frame, &mut chunk)?;
+                let digests = if digesting { contents(&archive, number, &chunk) } else { VecDeque::new() };
+                Ok(Decoded { chunk, digests })
+            }
         });
         Self {
             archive: Arc::clone(archive),
@@ -39,6 +64,8 @@ impl TarCursor {
             submitted: VecDeque::new(),
             pool,
             chunk: None,
+            digests: VecDeque::new(),
+            buffers: Vec::new(),
             chunk_start: 0,
             chunk_end: 0,
             at: 0,
@@ -95,6 +122,21 @@ impl TarCursor {
         }
     }
 
+    /// The digest of the content of `placed`, which was just passed and is whole in the chunk at hand.
+    pub(crate) fn digest(&mut self, placed: &Placed) -> Option<Digest> {
+        while self.digests.front().is_some_and(|(at, _)| *at < placed.content_at) {
+            self.digests.pop_front();
+        }
+        if let Some((at, digest)) = self.digests.front()
+            && *at == placed.content_at
+        {
+            return Some(*digest);
+        }
+        let from = placed.content_at.checked_sub(self.chunk_start)? as usize;
+        let content = self.chunk.as_ref()?.get(from..from + placed.entry.size as usize)?;
+        Some(Digest::of(content))
+    }
+
     /// Why chunks passed so far could not be had.
     pub(crate) fn take_faults(&mut self) -> Vec<Error> {
         std::mem::take(&mut self.faults)
@@ -106,7 +148,7 @@ impl TarCursor {
             while !self.pool.is_full()
                 && let Some(number) = self.waiting.pop_front()
             {
-                self.pool.submit(number);
+                self.pool.submit((number, self.buffers.pop().unwrap_or_default()));
                 self.submitted.push_back(number);
             }
             let (Some(number), Some(decoded)) = (self.submitted.pop_front(), self.pool.take()) else {
@@ -114,10 +156,34 @@ impl TarCursor {
             };
             let place = &self.archive.index.frames[number];
             (self.chunk_start, self.chunk_end) = (place.tar_offset, place.tar_end());
-            self.chunk = decoded.map_err(|fault| self.faults.push(fault)).ok();
+            let decoded = decoded.map_err(|fault| self.faults.push(fault)).ok();
+            let (chunk, digests) = decoded.map(|decoded| (decoded.chunk, decoded.digests)).unzip();
+            self.digests = digests.unwrap_or_default();
+            self.buffers.extend(std::mem::replace(&mut self.chunk, chunk));
             if self.at < self.chunk_end {
                 return true;
             }
         }
     }
+}
+
+/// The digests of the contents that are whole in a chunk, as far as the entry table is sound.
+fn contents(archive: &Indexed, number: usize, chunk: &[u8]) -> VecDeque<(u64, Digest)> {
+    let frame = &archive.index.frames[number];
+    let pages = &archive.index.pages;
+    let mut places = Vec::new();
+    let first = pages.partition_point(|page| page.tar_end <= frame.tar_offset);
+    for (page, _) in (first..).zip(&pages[first..]).take_while(|(_, page)| page.tar_offset < frame.tar_end()) {
+        // What is wrong with a page shows where its entries are gone through.
+        let Ok(page) = archive.page(page) else { continue };
+        let begin = page.entries.partition_point(|placed| placed.content_at < frame.tar_offset);
+        let here = page.entries[begin..].iter().take_while(|placed| placed.content_end() <= frame.tar_end());
+        places.extend(here.filter(|placed| placed.entry.kind.has_content()).map(|p| (p.content_at, p.entry.size)));
+    }
+    let content = |(at, size): &(u64, u64)| {
+        let from = (at - frame.tar_offset) as usize;
+        &chunk[from..from + *size as usize]
+    };
+    let digests = Digest::of_each(places.iter().map(content));
+    places.iter().map(|(at, _)| *at).zip(digests).collect()
 }

@@ -169,13 +169,13 @@ impl<'a> Verifier<'a> {
     fn tar(&mut self) -> Result<()> {
         let index = &self.inner.index;
         let payload = (0..index.frames.len()).filter(|number| index.frames[*number].decoded > 0);
-        let mut cursor = TarCursor::new(self.inner, payload.clone());
+        let mut cursor = TarCursor::digesting(self.inner, payload.clone());
         let schemas =
             (0..self.inner.facts.schemas).map(|n| self.inner.schema(n).ok().map(|s| Digest::of(&s.descriptor_set)));
         let mut table = Some(TableCheck::new(index, schemas.collect()));
         let mut content = ContentHasher::new(index.totals.user_entries(), PagePlace::ascend(&index.pages));
         for (number, place) in index.pages.iter().enumerate() {
-            let page = match self.inner.decode_page(number) {
+            let page = match self.inner.page(number) {
                 Ok(page) => page,
                 Err(error) => {
                     self.problem(error)?;
@@ -238,10 +238,15 @@ impl<'a> Verifier<'a> {
         let stream = entry.stream.map(|stream| stream as usize);
         let mut stream_hasher = stream.and_then(|stream| self.streams.get_mut(stream)?.take());
         let mut hasher = Hasher::new();
+        // Whether the content came in one piece, of which the cursor knows the digest.
+        let mut at_once = false;
         cursor.take(entry.size, |piece, _| {
             match piece {
                 Some(piece) => {
-                    hasher.update(piece);
+                    match piece.len() as u64 == entry.size {
+                        true => at_once = true,
+                        false => hasher.update(piece),
+                    }
                     if let Some(hasher) = &mut stream_hasher {
                         hasher.update(piece);
                     }
@@ -253,6 +258,7 @@ impl<'a> Verifier<'a> {
             }
             Ok(())
         })?;
+        let at_once = if at_once { cursor.digest(placed) } else { None };
         let mut zero = true;
         cursor.take(tar::padding(entry.size), |piece, _| {
             there &= piece.is_some();
@@ -271,7 +277,7 @@ impl<'a> Verifier<'a> {
         }
         self.faults(cursor)?;
         if whole && entry.kind.has_content() {
-            let found = hasher.finish();
+            let found = at_once.unwrap_or_else(|| hasher.finish());
             if found != entry.digest {
                 let message = format!("the digest of the content: expected {}, found {found}", entry.digest);
                 self.problem(self.located(Error::new(code::ENTRY_DIGEST, message), placed))?;

@@ -142,7 +142,9 @@ impl EntryQueue {
         if !self.builder.is_empty() {
             let sealed = self.builder.seal();
             self.page_bytes += sealed.bytes.len() as u64;
-            let section = section::encode(section::ENTR, &self.encoder.encode(&sealed.bytes)?);
+            let mut frame = Vec::new();
+            self.encoder.encode(&sealed.bytes, &mut frame)?;
+            let section = section::encode(section::ENTR, &frame);
             self.pages.push(QueuedPage { section, place: sealed.place });
         }
         Ok(())

@@ -2,6 +2,7 @@
 
 use std::io::Write as _;
 
+use super::chunk::Closed;
 use super::entries::QueuedPage;
 use super::members::with_partial;
 use super::pipeline::cannot_write;
@@ -86,7 +87,7 @@ fn finish_tar(writer: &mut Writer<'_>) -> Result<()> {
     order.into_iter().try_for_each(|stream| writer.describe(stream))?;
     writer.flush_chunk()?;
     writer.tar_bytes += u64::from(tar::END_LEN);
-    writer.pipeline.chunk(vec![0; tar::END_LEN as usize], Vec::new())?;
+    writer.pipeline.chunk(Closed::whole(vec![0; tar::END_LEN as usize], Vec::new()))?;
     writer.pipeline.drain()?;
     writer.settle()
 }

@@ -1,10 +1,11 @@
 //! From entries to chunks: how members share payload frames or have their own (FORMAT.md, "Writing").
 
 use std::io::Read;
-use std::ops::Range;
 use std::path::Path;
 
+use super::chunk::Closed;
 use super::streams::StreamId;
+use super::tree::TreeItem;
 use super::writer::Writer;
 use crate::digest::{Digest, Hasher};
 use crate::error::{Error, Result, code};
@@ -20,20 +21,13 @@ use crate::wire::{prefix, section};
 /// What all streams together may hold of records that are in no batch yet.
 const BATCH_MEMORY: usize = 64 << 20;
 
-/// The chunk being filled: whole members, all reserved or none.
-#[derive(Default)]
-pub(super) struct Chunk {
-    bytes: Vec<u8>,
-    /// Where the contents are whose digests are not known yet.
-    contents: Vec<Range<usize>>,
-    reserved: bool,
-}
-
 /// The content of a member that is about to be written.
 pub(super) enum Content<'c> {
     Bytes(&'c [u8]),
     Owned(Vec<u8>),
     Reader(&'c mut dyn Read),
+    /// A file that is smaller than a chunk and may be read later.
+    File(TreeItem),
 }
 
 impl Writer<'_> {
@@ -85,7 +79,7 @@ impl Writer<'_> {
         self.buffered += state.batch.len() - before;
         self.guarded(|writer| {
             writer.options.monitor.advance(len as u64)?;
-            if writer.streams[stream].batch.len() >= writer.options.chunk_size {
+            if writer.streams[stream].batch.len() >= writer.options.batch_size() {
                 writer.write_batch(stream)?;
             } else if writer.buffered > BATCH_MEMORY {
                 // Many streams, each with little: the fullest makes room.
@@ -164,8 +158,11 @@ impl Writer<'_> {
     pub(super) fn write_batch(&mut self, stream: usize) -> Result<()> {
         self.describe(stream)?;
         self.take_in_old_batches(stream)?;
+        let few = self.streams.len() <= BATCH_MEMORY / MAX_DECODED as usize;
         let state = &mut self.streams[stream];
-        let (content, records) = state.take_batch();
+        // An empty buffer of full size for each of many streams would be too much.
+        let next = if few { self.pipeline.buffer() } else { Vec::new() };
+        let (content, records) = state.take_batch(next);
         self.buffered -= content.len();
         let path = batch_path(&state.declaration.name, state.batches);
         state.batches += 1;
@@ -231,31 +228,35 @@ impl Writer<'_> {
         let large = entry.size >= self.options.chunk_size as u64 || member_len > u64::from(MAX_DECODED);
         if entry.kind == EntryKind::Batch || large {
             self.flush_chunk()?;
-            self.pipeline.chunk(header, Vec::new())?;
-            return self.write_large(entry, content);
+            self.pipeline.chunk(Closed::whole(header, Vec::new()))?;
+            let Content::File(item) = content else { return self.write_large(entry, content) };
+            let mut file = self.opener.open(&item)?;
+            self.write_large(entry, Content::Reader(&mut file))?;
+            // What was written is of no use if the file changed meanwhile.
+            return file.check_unchanged();
         }
-        if self.chunk.bytes.len() as u64 + member_len > u64::from(MAX_DECODED) {
+        if self.chunk.len() as u64 + member_len > u64::from(MAX_DECODED) {
             self.flush_chunk()?;
         }
-        let chunk = &mut self.chunk.bytes;
+        let chunk = self.chunk.bytes();
         chunk.extend_from_slice(&header);
-        let start = chunk.len();
+        let later = matches!(content, Content::File(_));
+        let counted = !reserved && !later;
         match content {
             Content::Bytes(bytes) => chunk.extend_from_slice(bytes),
             Content::Owned(bytes) => chunk.extend_from_slice(&bytes),
             Content::Reader(reader) => read_exactly(reader, entry.size as usize, chunk, &entry)?,
+            Content::File(item) => self.chunk.add_file(item),
         }
-        if !reserved {
+        let waits = entry.kind.has_content();
+        if counted {
             self.options.monitor.advance(entry.size)?;
         }
-        let end = chunk.len();
-        chunk.resize(end + tar::padding(entry.size) as usize, 0);
-        let waits = entry.kind.has_content();
-        if waits {
-            self.chunk.contents.push(start..end);
+        if waits && !later {
+            self.chunk.end_content(entry.size as usize);
         }
         self.queue.push(entry, !waits, &self.options.limits)?;
-        if self.chunk.bytes.len() >= self.options.chunk_size {
+        if self.chunk.len() >= self.options.chunk_size {
             self.flush_chunk()?;
         }
         Ok(())
@@ -272,19 +273,21 @@ impl Writer<'_> {
                 let end = bytes.len();
                 bytes.resize(end + padding, 0);
                 self.queue.push(entry, false, &self.options.limits)?;
-                self.pipeline.chunk(bytes, std::iter::once(0..end).collect())?;
+                self.pipeline.chunk(Closed::whole(bytes, std::iter::once(0..end).collect()))?;
                 return self.settle();
             }
             Content::Owned(bytes) => Source::Bytes(std::io::Cursor::new(bytes)),
             Content::Bytes(bytes) => Source::Slice(bytes),
             Content::Reader(reader) => Source::Reader(reader),
+            Content::File(_) => unreachable!("the caller opens it"),
         };
         let counted = !entry.kind.is_reserved();
         let mut hasher = Hasher::new();
         let mut left = size;
         while left > 0 {
             let take = left.min(chunk_size as u64) as usize;
-            let mut bytes = Vec::with_capacity(take + padding);
+            let mut bytes = self.pipeline.buffer();
+            bytes.reserve(take + padding);
             let last = take as u64 == left;
             if last {
                 read_exactly(source.as_read(), take, &mut bytes, &entry)?;
@@ -301,23 +304,30 @@ impl Writer<'_> {
             }
             if last && take as u64 == size {
                 self.queue.push(entry, false, &self.options.limits)?;
-                self.pipeline.chunk(bytes, std::iter::once(0..end).collect())?;
+                self.pipeline.chunk(Closed::whole(bytes, std::iter::once(0..end).collect()))?;
                 return self.settle();
             }
             hasher.update(&bytes[..end]);
-            self.pipeline.chunk(bytes, Vec::new())?;
+            self.pipeline.chunk(Closed::whole(bytes, Vec::new()))?;
             self.settle()?;
         }
         entry.digest = hasher.finish();
         self.queue.push(entry, true, &self.options.limits)
     }
 
+    /// Reads the files that are missing in what was taken, so that nobody needs them any more.
+    pub(super) fn read_missing(&mut self) -> Result<()> {
+        let buffer = self.pipeline.buffer();
+        self.chunk.complete(&mut self.opener, &self.options.monitor, buffer)?;
+        self.pipeline.drain()?;
+        self.settle()
+    }
+
     /// Closes the chunk being filled.
     pub(super) fn flush_chunk(&mut self) -> Result<()> {
-        if !self.chunk.bytes.is_empty() {
-            let next = Vec::with_capacity(self.chunk.bytes.len().min(self.options.chunk_size));
-            let bytes = std::mem::replace(&mut self.chunk.bytes, next);
-            self.pipeline.chunk(bytes, std::mem::take(&mut self.chunk.contents))?;
+        if !self.chunk.is_empty() {
+            let closed = self.chunk.close(self.pipeline.buffer());
+            self.pipeline.chunk(closed)?;
         }
         self.settle()
     }

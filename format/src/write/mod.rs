@@ -1,6 +1,7 @@
 //! Writing archives: one pass to any [`Write`](std::io::Write), or to a path, where the old file or the new one is left
 //! (FORMAT.md, "Writing").
 
+mod chunk;
 mod continuation;
 mod entries;
 mod finish;

@@ -1,23 +1,26 @@
-//! From chunks to frames: compressing and digesting on several threads, writing in order.
+//! From chunks to frames: reading files, compressing and digesting on several threads, writing in order.
 
 use std::io::Write;
-use std::ops::Range;
 use std::sync::Arc;
 
+use super::chunk::Closed;
+use super::options::WriteOptions;
+use super::tree::SourceOpener;
 use crate::digest::Digest;
 use crate::error::{Error, Result, code};
 use crate::frame::Encoder;
 use crate::limits::Limits;
+use crate::monitor::Monitor;
 use crate::parallel::OrderedPool;
 use crate::read::Indexed;
 
-/// One frame to make.
+/// One frame to make, in a buffer that comes with it.
 enum Job {
-    /// A payload frame of these bytes; the contents at these ranges are digested, too.
-    Chunk(Vec<u8>, Vec<Range<usize>>),
+    /// A payload frame of this chunk, of which the contents are digested, too.
+    Chunk(Closed, Vec<u8>),
     /// A frame that is complete.
     Raw(Vec<u8>),
-    /// The frame of an archive with this number, as it is; with a buffer for it.
+    /// The frame of an archive with this number, as it is.
     Copy(Arc<Indexed>, usize, Vec<u8>),
 }
 
@@ -26,7 +29,8 @@ struct Done {
     decoded: u32,
     digest: Digest,
     contents: Vec<Digest>,
-    copied: bool,
+    /// What the frame was made of, and nobody needs any more.
+    chunk: Vec<u8>,
 }
 
 /// Makes frames of chunks and writes them to a sink.
@@ -40,19 +44,26 @@ pub(super) struct Pipeline<S> {
     contents: Vec<Digest>,
     stored_bytes: u64,
     decoded_bytes: u64,
-    /// Where copied frames were, for further ones.
-    buffers: Vec<Vec<u8>>,
+    /// Where chunks were and where frames were, for further ones: memory that is at hand costs no page faults.
+    chunk_buffers: Vec<Vec<u8>>,
+    frame_buffers: Vec<Vec<u8>>,
     limits: Limits,
 }
 
 impl<S: Write> Pipeline<S> {
-    pub(super) fn new(sink: S, level: i32, threads: usize, limits: Limits) -> Result<Self> {
+    pub(super) fn new(sink: S, options: &WriteOptions) -> Result<Self> {
+        let (level, threads, monitor) = (options.level, options.threads, options.monitor.clone());
         // Whether the level is legal shows here, not on a thread.
         Encoder::new(level)?;
         let pool = OrderedPool::new(threads, move || {
-            let mut encoder = Encoder::new(level);
-            move |job| match &mut encoder {
-                Ok(encoder) => make(job, encoder),
+            let mut maker = Encoder::new(level).map(|encoder| Maker {
+                encoder,
+                opener: SourceOpener::default(),
+                buffer: Vec::new(),
+                monitor: monitor.clone(),
+            });
+            move |job| match &mut maker {
+                Ok(maker) => maker.make(job),
                 Err(error) => Err(Error::new(code::IO_WRITE, error.message())),
             }
         });
@@ -64,14 +75,24 @@ impl<S: Write> Pipeline<S> {
             contents: Vec::new(),
             stored_bytes: 0,
             decoded_bytes: 0,
-            buffers: Vec::new(),
-            limits,
+            chunk_buffers: Vec::new(),
+            frame_buffers: Vec::new(),
+            limits: options.limits.clone(),
         })
     }
 
-    /// Appends a payload frame that decodes to `bytes`, and has the contents at `ranges` digested.
-    pub(super) fn chunk(&mut self, bytes: Vec<u8>, ranges: Vec<Range<usize>>) -> Result<()> {
-        self.submit(Job::Chunk(bytes, ranges))
+    /// An empty buffer for a chunk.
+    pub(super) fn buffer(&mut self) -> Vec<u8> {
+        let mut buffer = self.chunk_buffers.pop().unwrap_or_default();
+        buffer.clear();
+        buffer
+    }
+
+    /// Appends a payload frame that decodes to `chunk`, and has its contents digested.
+    pub(super) fn chunk(&mut self, chunk: Closed) -> Result<()> {
+        self.make_room()?;
+        let buffer = self.frame_buffers.pop().unwrap_or_default();
+        self.submit(Job::Chunk(chunk, buffer))
     }
 
     /// Appends a frame as it is.
@@ -82,7 +103,7 @@ impl<S: Write> Pipeline<S> {
     /// Appends frame `number` of `archive` as it is, once its digest is found right.
     pub(super) fn copy(&mut self, archive: &Arc<Indexed>, number: usize) -> Result<()> {
         self.make_room()?;
-        let buffer = self.buffers.pop().unwrap_or_default();
+        let buffer = self.frame_buffers.pop().unwrap_or_default();
         self.submit(Job::Copy(Arc::clone(archive), number, buffer))
     }
 
@@ -168,31 +189,51 @@ impl<S: Write> Pipeline<S> {
         self.sink.write_all(&done.stored).map_err(cannot_write)?;
         self.frames.push((done.stored.len() as u32, done.decoded, done.digest));
         self.contents.extend(done.contents);
-        if done.copied {
-            self.buffers.push(done.stored);
+        // Frames that came complete bring a buffer without having taken one.
+        if self.frame_buffers.len() < self.pool.capacity() {
+            self.frame_buffers.push(done.stored);
+        }
+        if self.chunk_buffers.len() < 2 {
+            self.chunk_buffers.push(done.chunk);
         }
         Ok(())
     }
 }
 
-fn make(job: Job, encoder: &mut Encoder) -> Result<Done> {
-    let (stored, decoded, contents) = match job {
-        Job::Copy(archive, number, buffer) => {
-            let (decoded, digest) = (archive.index.frames[number].decoded, archive.index.frames[number].digest);
-            let stored = match decoded {
-                0 => archive.frame_into(number, buffer)?,
-                _ => archive.payload_frame(number, buffer)?,
-            };
-            return Ok(Done { stored, decoded, digest, contents: Vec::new(), copied: true });
+/// What one thread makes frames with.
+struct Maker {
+    encoder: Encoder,
+    opener: SourceOpener,
+    /// For chunks of which files are missing.
+    buffer: Vec<u8>,
+    monitor: Monitor,
+}
+
+impl Maker {
+    fn make(&mut self, job: Job) -> Result<Done> {
+        match job {
+            Job::Copy(archive, number, buffer) => {
+                let (decoded, digest) = (archive.index.frames[number].decoded, archive.index.frames[number].digest);
+                let stored = match decoded {
+                    0 => archive.frame_into(number, buffer)?,
+                    _ => archive.payload_frame(number, buffer)?,
+                };
+                Ok(Done { stored, decoded, digest, contents: Vec::new(), chunk: Vec::new() })
+            }
+            Job::Raw(stored) => {
+                let digest = Digest::of(&stored);
+                Ok(Done { stored, decoded: 0, digest, contents: Vec::new(), chunk: Vec::new() })
+            }
+            Job::Chunk(mut chunk, mut stored) => {
+                chunk.complete(&mut self.opener, &self.monitor, &mut self.buffer)?;
+                let Closed { bytes, contents, .. } = chunk;
+                let contents = Digest::of_each(contents.into_iter().map(|range| &bytes[range]));
+                self.encoder.encode(&bytes, &mut stored)?;
+                let digest = Digest::of(&stored);
+                Ok(Done { decoded: bytes.len() as u32, stored, digest, contents, chunk: bytes })
+            }
         }
-        Job::Raw(frame) => (frame, 0, Vec::new()),
-        Job::Chunk(chunk, ranges) => {
-            let contents = ranges.into_iter().map(|range| Digest::of(&chunk[range])).collect();
-            (encoder.encode(&chunk)?, chunk.len() as u32, contents)
-        }
-    };
-    let digest = Digest::of(&stored);
-    Ok(Done { stored, decoded, digest, contents, copied: false })
+    }
 }
 
 pub(super) fn cannot_write(error: std::io::Error) -> Error {

@@ -128,9 +128,9 @@ impl StreamState {
         self.digest = BatchesDigest::Running(hasher);
     }
 
-    /// The batch as filled so far and its number of records; the next one begins empty.
-    pub(super) fn take_batch(&mut self) -> (Vec<u8>, u64) {
-        let batch = std::mem::take(&mut self.batch);
+    /// The batch as filled so far and its number of records; the next one begins in `next`, which is empty.
+    pub(super) fn take_batch(&mut self, next: Vec<u8>) -> (Vec<u8>, u64) {
+        let batch = std::mem::replace(&mut self.batch, next);
         let records = std::mem::take(&mut self.batch_records);
         self.records += records;
         self.size += batch.len() as u64;

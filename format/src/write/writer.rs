@@ -8,9 +8,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use prost_reflect::{DynamicMessage, ReflectMessage as _};
 
+use super::chunk::Chunk;
 use super::entries::{EntryQueue, NewEntry};
 use super::finish;
-use super::members::{Chunk, Content};
+use super::members::Content;
 use super::options::WriteOptions;
 use super::pipeline::{Pipeline, cannot_write};
 use super::schemas::Schemas;
@@ -84,7 +85,7 @@ pub struct Writer<'a> {
     pub(super) unflushed: u64,
     /// The file that stays where the archive is not finished.
     pub(super) partial: Option<PathBuf>,
-    opener: SourceOpener,
+    pub(super) opener: SourceOpener,
     /// Device and inode of the files that this writer makes, replaces and continues, which a walk is to leave out.
     pub(super) own_files: Vec<(u64, u64)>,
     /// The archive that is continued, where one is.
@@ -136,7 +137,7 @@ impl<'a> Writer<'a> {
         Ok(Self {
             number: NEXT_WRITER.fetch_add(1, Ordering::Relaxed),
             own_files,
-            pipeline: Pipeline::new(sink, options.level, options.threads, options.limits.clone())?,
+            pipeline: Pipeline::new(sink, &options)?,
             queue: EntryQueue::new(options.level)?,
             options,
             manifest,
@@ -386,17 +387,33 @@ impl<'a> Writer<'a> {
     /// # Errors
     /// As [`add_bytes`](Self::add_bytes) and [`SourceFile`](crate::write::tree::SourceFile).
     pub fn add_item(&mut self, item: &TreeItem) -> Result<()> {
-        let mtime = Mtime { seconds: item.mtime.0, nanoseconds: item.mtime.1 };
-        let entry = NewEntry::at(item.path.clone()).mode(item.mode).mtime(mtime);
+        let TreeKind::File = item.kind else { return self.add_later(item.clone()) };
+        let mut file = self.opener.open(item)?;
+        let entry = self.file(new_entry(item), item.size)?;
+        self.member(entry, Content::Reader(&mut file))?;
+        // What was written is of no use if the file changed meanwhile.
+        self.guarded(|_| file.check_unchanged())
+    }
+
+    /// Adds all that a [`walk`](crate::write::tree::walk) found, in this order: the same archive as by
+    /// [`add_item`](Self::add_item), but small files are read on the threads that compress. All is read when this returns.
+    ///
+    /// # Errors
+    /// As [`add_item`](Self::add_item); after any of them the writer is of no further use.
+    pub fn add_items(&mut self, items: impl IntoIterator<Item = TreeItem>) -> Result<()> {
+        items.into_iter().try_for_each(|item| self.add_later(item))?;
+        self.guarded(Self::read_missing)
+    }
+
+    /// Adds an item whose content, if it has any, may be read later.
+    fn add_later(&mut self, item: TreeItem) -> Result<()> {
+        let entry = new_entry(&item);
         match &item.kind {
             TreeKind::Directory => self.add_directory(entry),
             TreeKind::Symlink(target) => self.add_symlink(entry, target.as_str()),
             TreeKind::File => {
-                let mut file = self.opener.open(item)?;
                 let entry = self.file(entry, item.size)?;
-                self.member(entry, Content::Reader(&mut file))?;
-                // What was written is of no use if the file changed meanwhile.
-                self.guarded(|_| file.check_unchanged())
+                self.member(entry, Content::File(item))
             }
         }
     }
@@ -404,16 +421,16 @@ impl<'a> Writer<'a> {
     /// Adds everything below the directory `root`, and returns what was found there.
     ///
     /// # Errors
-    /// As [`walk`](crate::write::tree::walk) and [`add_item`](Self::add_item).
+    /// As [`walk`](crate::write::tree::walk) and [`add_items`](Self::add_items).
     pub fn add_tree(&mut self, root: impl AsRef<Path>, options: &WalkOptions) -> Result<Tree> {
         let tree = self.walk(root, options)?;
-        tree.items.iter().try_for_each(|item| self.add_item(item))?;
+        self.add_items(tree.items.iter().cloned())?;
         Ok(tree)
     }
 
     /// Walks the directory `root` as [`add_tree`](Self::add_tree) does, without the files that this writer makes and
     /// within its limits, and adds nothing: for a caller that changes paths or times before
-    /// [`add_item`](Self::add_item).
+    /// [`add_items`](Self::add_items).
     ///
     /// # Errors
     /// As [`walk`](crate::write::tree::walk).
@@ -513,6 +530,11 @@ impl<'a> Writer<'a> {
         }
         Ok(entry)
     }
+}
+
+fn new_entry(item: &TreeItem) -> NewEntry {
+    let mtime = Mtime { seconds: item.mtime.0, nanoseconds: item.mtime.1 };
+    NewEntry::at(item.path.clone()).mode(item.mode).mtime(mtime)
 }
 
 impl fmt::Debug for Writer<'_> {

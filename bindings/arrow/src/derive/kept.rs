@@ -8,6 +8,7 @@ use std::sync::Arc;
 use arrow_schema::{DataType, Field, Fields, IntervalUnit, Metadata, TimeUnit, UnionFields, UnionMode};
 use prost_reflect::{DynamicMessage, FieldDescriptor, Kind, MessageDescriptor};
 
+use crate::table::levels;
 use crate::table::proto::{self, KeyValue, Layout, Simple, Unit, r#type::Kind as Kept};
 use crate::table::shape::{Column, DEPTH, ENTRIES, ITEMS, Node};
 
@@ -28,13 +29,14 @@ pub(crate) fn field(column: &Column, nullable: bool) -> Option<proto::Field> {
 fn keep(field: &Field, name: &str, nullable: bool, node: &Node) -> proto::Field {
     proto::Field {
         name: (field.name() != name).then(|| field.name().clone()),
-        r#type: keep_type(field.data_type(), field.dict_is_ordered().unwrap_or(false), node).map(Box::new),
+        r#type: keep_type(field.data_type(), Some(field), node).map(Box::new),
         nullable: (field.is_nullable() != nullable).then(|| field.is_nullable()),
-        metadata: metadata(field.metadata()),
+        metadata: metadata(levels::strip(field.clone()).metadata()),
     }
 }
 
-fn keep_type(data_type: &DataType, ordered: bool, node: &Node) -> Option<proto::Type> {
+/// `field` is that of the type, where it is of one: of a dictionary it has the order.
+fn keep_type(data_type: &DataType, field: Option<&Field>, node: &Node) -> Option<proto::Type> {
     if is_natural(data_type, node) {
         return None;
     }
@@ -62,8 +64,10 @@ fn keep_type(data_type: &DataType, ordered: bool, node: &Node) -> Option<proto::
             Kept::Union(proto::Union { dense: *mode == UnionMode::Dense, type_ids })
         }
         DataType::Dictionary(index, values) => {
-            let value = keep_type(values, false, node).map(Box::new);
-            Kept::Dictionary(Box::new(proto::Dictionary { index: simple_of(index).into(), value, ordered }))
+            let value = keep_type(values, None, node).map(Box::new);
+            let ordered = field.and_then(Field::dict_is_ordered).unwrap_or(false);
+            let values = field.filter(|_| ordered).and_then(levels::read).unwrap_or_default();
+            Kept::Dictionary(Box::new(proto::Dictionary { index: simple_of(index).into(), value, ordered, values }))
         }
         DataType::RunEndEncoded(ends, values) => {
             let run_ends = simple_of(ends.data_type()).into();
@@ -259,13 +263,17 @@ impl Reader {
             return None;
         }
         let data_type = self.data_type(kept.r#type.as_deref(), site, depth)?;
-        let ordered = matches!(
-            kept.r#type.as_ref().and_then(|kept| kept.kind.as_ref()),
-            Some(Kept::Dictionary(dictionary)) if dictionary.ordered
-        );
+        let values = match kept.r#type.as_ref().and_then(|kept| kept.kind.as_ref()) {
+            Some(Kept::Dictionary(dictionary)) if dictionary.ordered => Some(dictionary.values.clone()),
+            _ => None,
+        };
         let name = kept.name.as_deref().unwrap_or(name);
         let field = Field::new(name, data_type, kept.nullable.unwrap_or(nullable));
-        Some(field.with_dict_is_ordered(ordered).with_metadata(read_metadata(&kept.metadata)))
+        let field = field.with_dict_is_ordered(values.is_some()).with_metadata(read_metadata(&kept.metadata));
+        Some(match values {
+            Some(values) => levels::write(field, values),
+            None => levels::strip(field),
+        })
     }
 
     fn data_type(&mut self, kept: Option<&proto::Type>, site: &Site<'_>, depth: usize) -> Option<DataType> {

@@ -13,7 +13,7 @@ use rosettar::error::Result;
 use super::values::check_padding;
 use super::{Form, Member, Want, unfit};
 
-fn arrow(error: ArrowError) -> rosettar::Error {
+pub(super) fn arrow(error: ArrowError) -> rosettar::Error {
     unfit(error.to_string())
 }
 

@@ -3,24 +3,30 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use arrow_array::cast::AsArray;
 use arrow_array::types::*;
 use arrow_array::*;
 use arrow_buffer::ArrowNativeType;
-use arrow_data::{ArrayData, ArrayDataBuilder};
+use arrow_data::ArrayDataBuilder;
+use arrow_data::transform::MutableArrayData;
 use arrow_schema::DataType;
 use rosettar::error::Result;
 
-use super::nested::gather;
+use super::nested::{arrow, gather};
 use super::unfit;
+use crate::table::levels::{Levels, bytes_of};
 
-/// A dictionary of the values, in the order in which they come first.
-pub(super) fn build_dictionary(data_type: &DataType, values: ArrayRef) -> Result<ArrayRef> {
+/// A dictionary of the values: in the order in which they come first, but behind those of `levels`.
+pub(super) fn build_dictionary(data_type: &DataType, values: ArrayRef, levels: Option<&Levels>) -> Result<ArrayRef> {
     let DataType::Dictionary(index, _) = data_type else {
         return Err(unfit("a dictionary was planned to become something else"));
     };
-    let (keys, firsts) = distinct(&values);
-    let distinct = if firsts.len() == values.len() { values } else { gather(&values, &firsts)? };
+    let (keys, firsts) = distinct(&values, levels);
+    let distinct = match levels {
+        None if firsts.len() == values.len() => values,
+        None => gather(&values, &firsts)?,
+        Some(levels) if firsts.is_empty() => Arc::clone(&levels.values),
+        Some(levels) => behind(&levels.values, &values, &firsts)?,
+    };
     match **index {
         DataType::Int8 => indexed::<Int8Type>(keys, distinct),
         DataType::Int16 => indexed::<Int16Type>(keys, distinct),
@@ -34,6 +40,17 @@ pub(super) fn build_dictionary(data_type: &DataType, values: ArrayRef) -> Result
     }
 }
 
+/// `levels`, and behind them the elements of `values` at `rows`.
+fn behind(levels: &ArrayRef, values: &ArrayRef, rows: &[usize]) -> Result<ArrayRef> {
+    let (levels, values) = (levels.to_data(), values.to_data());
+    let mut out = MutableArrayData::new(vec![&levels, &values], false, levels.len() + rows.len());
+    out.try_extend(0, 0, levels.len()).map_err(arrow)?;
+    for row in rows {
+        out.try_extend(1, *row, *row + 1).map_err(arrow)?;
+    }
+    Ok(make_array(out.freeze()))
+}
+
 fn indexed<K: ArrowDictionaryKeyType>(keys: Vec<Option<usize>>, values: ArrayRef) -> Result<ArrayRef> {
     if values.len().checked_sub(1).is_some_and(|last| K::Native::from_usize(last).is_none()) {
         let message =
@@ -45,8 +62,9 @@ fn indexed<K: ArrowDictionaryKeyType>(keys: Vec<Option<usize>>, values: ArrayRef
     Ok(Arc::new(array))
 }
 
-/// For each row the number of its value, and for each value the row in which it comes first.
-fn distinct(values: &ArrayRef) -> (Vec<Option<usize>>, Vec<usize>) {
+/// For each row the number of its value, and for each value that `levels` does not have the row in which it comes first.
+fn distinct(values: &ArrayRef, levels: Option<&Levels>) -> (Vec<Option<usize>>, Vec<usize>) {
+    let known = levels.map_or(0, |levels| levels.values.len());
     let nulls = values.logical_nulls();
     let data = values.to_data();
     let mut seen = HashMap::new();
@@ -55,9 +73,12 @@ fn distinct(values: &ArrayRef) -> (Vec<Option<usize>>, Vec<usize>) {
         if nulls.as_ref().is_some_and(|nulls| nulls.is_null(row)) {
             return None;
         }
-        let next = firsts.len();
+        let next = known + firsts.len();
         let key = match bytes_of(values, &data, row) {
-            Some(bytes) => *seen.entry(bytes).or_insert(next),
+            Some(bytes) => match levels.and_then(|levels| levels.places.get(bytes)) {
+                Some(place) => *place,
+                None => *seen.entry(bytes).or_insert(next),
+            },
             // Nested values are not compared.
             None => next,
         };
@@ -67,27 +88,6 @@ fn distinct(values: &ArrayRef) -> (Vec<Option<usize>>, Vec<usize>) {
         Some(key)
     });
     (keys.collect(), firsts)
-}
-
-/// What tells the value of a row from others, where that is simple.
-fn bytes_of<'a>(array: &'a ArrayRef, data: &'a ArrayData, row: usize) -> Option<&'a [u8]> {
-    Some(match array.data_type() {
-        DataType::Utf8 => array.as_string::<i32>().value(row).as_bytes(),
-        DataType::LargeUtf8 => array.as_string::<i64>().value(row).as_bytes(),
-        DataType::Utf8View => array.as_string_view().value(row).as_bytes(),
-        DataType::Binary => array.as_binary::<i32>().value(row),
-        DataType::LargeBinary => array.as_binary::<i64>().value(row),
-        DataType::BinaryView => array.as_binary_view().value(row),
-        DataType::FixedSizeBinary(_) => array.as_fixed_size_binary().value(row),
-        DataType::Boolean => match array.as_boolean().value(row) {
-            true => &[1],
-            false => &[0],
-        },
-        other => {
-            let width = other.primitive_width()?;
-            data.buffers().first()?.as_slice().get((data.offset() + row) * width..)?.get(..width)?
-        }
-    })
 }
 
 /// Runs of equal values.

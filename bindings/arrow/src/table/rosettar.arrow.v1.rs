@@ -137,6 +137,10 @@ pub struct Dictionary {
     /// Whether the order of the values is stated to mean something.
     #[prost(bool, tag = "3")]
     pub ordered: bool,
+    /// Where it is: the values in their order, each once, those included that no record has. Text and binary as their bytes,
+    /// a boolean as one byte, anything else as Arrow has it in memory, little-endian. At most 65536 values, and 1 MiB in all.
+    #[prost(bytes = "vec", repeated, tag = "4")]
+    pub values: ::prost::alloc::vec::Vec<::prost::alloc::vec::Vec<u8>>,
 }
 /// A column of runs of equal values. The record holds the value itself.
 #[derive(Clone, PartialEq, ::prost::Message)]

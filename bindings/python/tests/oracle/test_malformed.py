@@ -5,7 +5,7 @@ Every record is made from a sound one of a random descriptor by one fault. Each 
 stream of its own, so that an error can be held to naming the stream and the record. Where both sides take a record, the
 rows are compared as well.
 
-Accepted differences, each counted:
+Accepted differences, each counted; spec/ARROW.md has the reason for each:
 
 * `wire type`: a known field in a wire type that is not its own. `protobuf` takes it for an unknown field, which hides
   that a record was written by another schema; we refuse it, as all of Rosettar does.

@@ -5,7 +5,7 @@
 10 000. `ROSETTAR_ORACLE_SEED` is the number of the first descriptor. Each pair follows from its numbers, so that a
 difference that was found once is found again.
 
-Accepted differences, counted and printed:
+Accepted differences, counted and printed; spec/ARROW.md has the reason for each:
 
 * A message that was cut to JSON may hold a number of a closed enum (proto2) that has no name: there it stands as a
   number, where protobuf moves it to the unknown fields. In columns, protobuf's rule holds.

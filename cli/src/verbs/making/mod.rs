@@ -142,10 +142,7 @@ impl<'a> Given<'a> {
             file.ingest(context, self.args.null.as_deref(), stream, writer, progress)?;
         }
         progress.records_end();
-        for item in &self.tree.items {
-            context.interrupt.check()?;
-            writer.add_item(item)?;
-        }
+        writer.add_items(self.tree.items)?;
         context.interrupt.check()?;
         Ok(self.tree.notes)
     }

@@ -33,6 +33,33 @@ impl SourceOpener {
     /// `usage.not-a-file` where `item` is none, `io.source-changed` where something else stands there by now or the file
     /// changed, `io.read` where it cannot be opened.
     pub fn open(&mut self, item: &TreeItem) -> Result<SourceFile> {
+        let opened = self.open_unchecked(item)?;
+        opened.check_unchanged()?;
+        Ok(opened)
+    }
+
+    /// Appends the content of the file of `item` to `bytes`, and makes sure that it is what the walk saw, before it was
+    /// read and after.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open), and `io.read`.
+    pub(crate) fn read(&mut self, item: &TreeItem, bytes: &mut Vec<u8>) -> Result<()> {
+        let file = self.open_unchecked(item)?;
+        // A file of nothing may be one of the kernel's, which do not tell their size.
+        let most = item.size.max(1);
+        let read = (&file.file).take(most).read_to_end(bytes);
+        let path = item.path.as_str();
+        let found = read.map_err(|error| vanished("read", &item.source, path, error))? as u64;
+        // Where nothing of this changed, neither has what was read: the time of change is the kernel's to set.
+        file.check_unchanged()?;
+        match found == item.size {
+            true => Ok(()),
+            false => Err(changed(&item.source, path, &format!("expected {} bytes, found {found}", item.size))),
+        }
+    }
+
+    /// Opens the file of `item`, which may be another by now.
+    fn open_unchecked(&mut self, item: &TreeItem) -> Result<SourceFile> {
         let path = item.path.as_str();
         if item.kind != TreeKind::File {
             let message = format!("cannot read {}: expected a regular file", item.source.display());
@@ -52,9 +79,7 @@ impl SourceOpener {
             Ok(None) => return Err(changed(&item.source, path, "it is no regular file any more")),
             Err(error) => return Err(vanished("open", &item.source, path, error)),
         };
-        let opened = SourceFile { file, path: item.path.clone(), source: item.source.clone(), stat: item.stat };
-        opened.check_unchanged()?;
-        Ok(opened)
+        Ok(SourceFile { file, path: item.path.clone(), source: item.source.clone(), stat: item.stat })
     }
 
     fn directory(&mut self, path: &Path) -> io::Result<&Dir> {
