@@ -480,7 +480,8 @@ mod tests {
         let mut seen = std::collections::BTreeSet::new();
         for code in code::ALL {
             assert!(seen.insert(code.id), "{} is listed twice", code.id);
-            assert!(code.id.bytes().all(|b| b.is_ascii_lowercase() || b == b'-' || b == b'.'), "{}", code.id);
+            let legal = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'.';
+            assert!(code.id.bytes().all(legal), "{}", code.id);
         }
     }
 

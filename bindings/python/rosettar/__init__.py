@@ -22,8 +22,8 @@ in polars makes columns of it.
 * **Large tables.** `scan` is a LazyFrame of polars, `dataset` is for pyarrow and DuckDB: both read what a query needs.
 * **Writing.** `create` makes a `Writer` for files, protobuf messages and DataFrames; `append` goes on with an archive,
   `pack` makes one of a directory.
-* **Whole archives.** `recover` salvages a broken one, `diff` compares two. `convert` makes an archive of a C1Z file, which
-  `open` reads as well, and the other way round; `read_header` looks at its beginning alone.
+* **Whole archives.** `recover` salvages a broken one, `diff` compares two. `convert` makes an archive of a C1Z file,
+  which `open` reads as well, and the other way round; `read_header` looks at its beginning alone.
 * **Errors.** Every exception is an `Error`, with a stable `code`.
 
 In a notebook, an archive, its entries and its streams show themselves as tables.

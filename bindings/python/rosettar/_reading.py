@@ -583,7 +583,7 @@ def convert(
     schema_version: int = 0,
     manifest: bytes | None = None,
     level: int = 3,
-    limits: Mapping[str, int | str] | None = None,
+    limits: Limits = None,
     threads: int | None = None,
     progress: Progress = None,
 ) -> ConvertReport:
@@ -614,13 +614,13 @@ def convert(
     settings = {
         "lossy": lossy,
         "engine": engine,
-        "schema_version": schema_version,
+        "schema_version": whole("schema_version", schema_version, 0, (1 << 32) - 1),
         "manifest": manifest,
-        "level": level,
-        "threads": threads,
+        "level": whole("level", level, -(1 << 17), 22),
+        "threads": whole("threads", threads),
     }
     with telling(progress, "convert") as tell:
-        report = _native.convert(source, kind, os.fspath(out), to, settings, _limits(limits), tell)
+        report = _native.convert(source, kind, os.fsdecode(out), to, settings, limit_pairs(limits), tell)
     losses = [Loss(*loss) for loss in report.pop("losses")]
     return ConvertReport(losses=losses, **report)
 
@@ -634,11 +634,20 @@ def _is_database(path: str) -> bool:
         return False
 
 
-def read_header(source: Source, *, limits: Mapping[str, int | str] | None = None) -> dict[str, Any]:
+def read_header(source: Source, *, limits: Limits = None) -> dict[str, Any]:
     """What stands at the beginning of an archive, as `Archive.info` gives it. Of a C1Z v3 file neither the payload nor
     the descriptors are read, so counts are 0.
+
+    >>> import os, rosettar, tempfile
+    >>> folder = tempfile.mkdtemp()
+    >>> native, c1z = os.path.join(folder, "a.rtar"), os.path.join(folder, "a.c1z")
+    >>> with rosettar.create(native) as w:
+    ...     w.add_bytes("a.txt", b"alpha")
+    >>> report = rosettar.convert(native, c1z, to="c1z3-tar", engine="pebble")
+    >>> rosettar.read_header(c1z)["c1z"]["engine"]
+    'pebble'
     """
-    return _native.read_header(_source(source, "read_header"), _limits(limits))
+    return _native.read_header(_source(source, "read_header"), limit_pairs(limits))
 
 
 def _patterns(patterns: Iterable[str]) -> list[str]:

@@ -6,10 +6,10 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
 use rosettar::convert::{ConvertOptions, ConvertReport, Target, convert_database, convert_directory};
 use rosettar::model::C1zFacts;
-use rosettar::{Limits, Monitor, ReadOptions};
+use rosettar::{Monitor, ReadOptions};
 
 use crate::errors::OrRaise as _;
-use crate::{reports, source, work};
+use crate::{limits, reports, source, work};
 
 /// How a conversion is done.
 #[derive(FromPyObject)]
@@ -37,10 +37,7 @@ pub fn convert<'py>(
     limits: Vec<(String, String)>,
     progress: Option<Py<PyAny>>,
 ) -> PyResult<Bound<'py, PyDict>> {
-    let mut kept = Limits::default();
-    for (name, value) in limits {
-        kept.set(&name, &value).or_raise(py)?;
-    }
+    let kept = limits::of(py, &limits)?;
     let target: Target = to.parse::<Target>().or_raise(py)?;
     let monitor = Monitor::new();
     let mut options = ConvertOptions::new(target)
@@ -83,10 +80,7 @@ pub fn read_header<'py>(
     source: &Bound<'py, PyAny>,
     limits: Vec<(String, String)>,
 ) -> PyResult<Bound<'py, PyDict>> {
-    let mut kept = Limits::default();
-    for (name, value) in limits {
-        kept.set(&name, &value).or_raise(py)?;
-    }
+    let kept = limits::of(py, &limits)?;
     let source = source::of(source)?;
     let facts = py.detach(move || ReadOptions::new().limits(kept).header(source)).or_raise(py)?;
     reports::facts(py, &facts)
