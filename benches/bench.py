@@ -20,8 +20,7 @@ import report
 from run import interleave
 
 # The parts of the report, in order. A new one is a module with `groups`, `facts` and `rows`; see README.md.
-# C1Z: `part_c1z` goes before `part_limits`.
-PARTS = [part_files, part_c1z, part_records, part_python, part_limits]
+PARTS = [part_files, part_records, part_python, part_c1z, part_limits]
 PROGRAMS = {"tar": "tar", "zstd": "zstd", "zip": "zip", "unzip": "unzip", "strip": "binutils"}
 
 

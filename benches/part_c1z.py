@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Rows about C1Z files: made and extracted in each encoding, beside our own archives of the same trees.
 
-What the formats' own code took is known in ratios between its encodings (spec/C1Z.md): its indexed_zstd takes 1.36 times its
-tar_zstd to pack d256 and 2.2 times to pack s20k, where it compresses on one thread; and 0.45 and 1.25 times to unpack.
+The formats' own code, in Go, takes for its indexed_zstd 1.36 times what its tar_zstd takes to pack d256, and 2.2 times
+to pack s20k; 0.45 and 1.25 times to unpack. It compresses on one thread.
 """
 
 import shutil

@@ -21,6 +21,9 @@ use crate::write::NewEntry;
 
 /// Larger files are compressed as they come; smaller ones whole, on several threads.
 const WHOLE: u64 = 8 << 20;
+/// At how many bytes, or files, small files become a job: one by one, they would cost more to hand over than to compress.
+const BATCH_BYTES: usize = 1 << 20;
+const BATCH_FILES: usize = 128;
 /// How much is read at a time.
 const PIECE: usize = 256 << 10;
 /// The window of version 1: 8 MiB.
@@ -110,10 +113,16 @@ struct Indexed<'a> {
     sink: Counted<Sink<'a>>,
     manifest: Vec<u8>,
     rows: Vec<FramePlace>,
-    pool: OrderedPool<(EntryPath, Vec<u8>), Result<Framed>>,
+    pool: OrderedPool<Batch, Result<Vec<Framed>>>,
+    /// Small files that are to be one job, and how many bytes they have.
+    batch: Batch,
+    batched: usize,
     level: i32,
     copied: u64,
 }
+
+/// Paths and contents of files, in order.
+type Batch = Vec<(EntryPath, Vec<u8>)>;
 
 /// A file as a frame, without its place.
 struct Framed {
@@ -140,11 +149,23 @@ impl<'a> C1zWriter<'a> {
                 let pool = OrderedPool::new(options.threads, move || {
                     let previous = previous.clone();
                     let mut compressor = None;
-                    move |(path, content): (EntryPath, Vec<u8>)| {
-                        frame_of(path, &content, level, previous.as_ref(), &mut compressor)
+                    move |batch: Batch| {
+                        let mut frame = |(path, content): (EntryPath, Vec<u8>)| {
+                            frame_of(path, &content, level, previous.as_ref(), &mut compressor)
+                        };
+                        batch.into_iter().map(&mut frame).collect()
                     }
                 });
-                Payload::Indexed(Box::new(Indexed { sink, manifest, rows: Vec::new(), pool, level, copied: 0 }))
+                Payload::Indexed(Box::new(Indexed {
+                    sink,
+                    manifest,
+                    rows: Vec::new(),
+                    pool,
+                    batch: Vec::new(),
+                    batched: 0,
+                    level,
+                    copied: 0,
+                }))
             }
         };
         let summary = C1zSummary { size: 0, files: 0, directories: 0, file_bytes: 0, copied_bytes: 0 };
@@ -303,10 +324,11 @@ impl<'a> Indexed<'a> {
                 content.extend_from_slice(piece);
                 Ok(())
             })?;
-            while self.pool.is_full() {
-                self.take()?;
+            self.batched += content.len();
+            self.batch.push((entry.path.clone(), content));
+            if self.batched >= BATCH_BYTES || self.batch.len() >= BATCH_FILES {
+                self.submit()?;
             }
-            self.pool.submit((entry.path.clone(), content));
             return Ok(());
         }
         self.drain()?;
@@ -331,18 +353,32 @@ impl<'a> Indexed<'a> {
         Ok(())
     }
 
-    /// Writes the oldest frame under way.
+    /// Gives the pool the files at hand.
+    fn submit(&mut self) -> Result<()> {
+        if !self.batch.is_empty() {
+            while self.pool.is_full() {
+                self.take()?;
+            }
+            self.pool.submit(std::mem::take(&mut self.batch));
+            self.batched = 0;
+        }
+        Ok(())
+    }
+
+    /// Writes the frames of the oldest job.
     fn take(&mut self) -> Result<bool> {
         let Some(framed) = self.pool.take() else { return Ok(false) };
-        let Framed { path, frame, raw, checksum, digest, copied } = framed?;
-        let (offset, stored) = (self.sink.size, frame.len() as u64);
-        self.sink.write_all(&frame).map_err(cannot_write)?;
-        self.copied += if copied { stored } else { 0 };
-        self.rows.push(FramePlace { path, offset, stored, raw, checksum, digest });
+        for Framed { path, frame, raw, checksum, digest, copied } in framed? {
+            let (offset, stored) = (self.sink.size, frame.len() as u64);
+            self.sink.write_all(&frame).map_err(cannot_write)?;
+            self.copied += if copied { stored } else { 0 };
+            self.rows.push(FramePlace { path, offset, stored, raw, checksum, digest });
+        }
         Ok(true)
     }
 
     fn drain(&mut self) -> Result<()> {
+        self.submit()?;
         while self.take()? {}
         Ok(())
     }
