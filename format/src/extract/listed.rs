@@ -1,6 +1,5 @@
-//! What is extracted by a list of entries: files are decoded and proven on several threads, and written in order.
+//! What is extracted by a list of entries: files are decoded, proven and made on several threads.
 
-use std::collections::VecDeque;
 use std::io::Write as _;
 use std::sync::Arc;
 
@@ -8,89 +7,83 @@ use super::policy::{Decision, Policy};
 use super::{ExtractOptions, ExtractReport, TreeBuilder};
 use crate::error::{Error, Result, code};
 use crate::io::Sandbox;
-use crate::model::{Entry, EntryKind};
+use crate::model::EntryKind;
 use crate::parallel::OrderedPool;
+use crate::path::EntryPath;
 use crate::read::Listed;
 
-/// Larger files are not held in memory, but written as they are decoded.
-const WHOLE: u64 = 8 << 20;
+/// At how many bytes, or files, files become a job: one by one, small ones would cost more to hand over than to make.
+const JOB_BYTES: u64 = 1 << 20;
+const JOB_FILES: usize = 64;
 
-/// Goes through all entries before anything is written: what the policy refuses.
-pub(super) fn plan(archive: &dyn Listed, options: &ExtractOptions) -> Result<Plan> {
-    let mut plan = Plan { whole: VecDeque::new(), bytes: 0 };
+/// The numbers of files, and the paths that they get.
+type Job = Vec<(usize, EntryPath)>;
+
+/// Goes through all entries before anything is written: what the policy refuses. Returns how many bytes the files have
+/// that are to be made.
+pub(super) fn plan(archive: &dyn Listed, options: &ExtractOptions) -> Result<u64> {
+    let mut bytes = 0;
     let mut policy = Policy::new(options)?;
-    for (number, entry) in archive.entries().iter().enumerate() {
+    for entry in archive.entries() {
         if matches!(policy.decide(entry)?, Decision::Extract(_)) {
-            plan.bytes += entry.size;
-            if is_whole(entry) {
-                plan.whole.push_back(number);
-            }
+            bytes += entry.size;
         }
     }
     policy.finish()?;
-    Ok(plan)
+    Ok(bytes)
 }
 
 pub(super) fn fill(
     archive: &Arc<dyn Listed>,
     sandbox: &Sandbox,
     options: &ExtractOptions,
-    mut plan: Plan,
+    bytes: u64,
 ) -> Result<ExtractReport> {
     let mut tree = TreeBuilder::new(sandbox, options)?;
-    let reading = archive.options();
-    let monitor = &reading.monitor;
-    monitor.set_total(plan.bytes);
-    let shared = Arc::clone(archive);
-    let mut pool = OrderedPool::new(reading.threads, move || {
-        let archive = Arc::clone(&shared);
-        move |number: usize| {
-            let mut content = Vec::new();
-            archive.copy(number, &mut |piece| {
-                content.extend_from_slice(piece);
-                Ok(())
-            })?;
-            Ok::<_, Error>(content)
-        }
+    let monitor = &archive.options().monitor;
+    monitor.set_total(bytes);
+    let (shared, handle) = (Arc::clone(archive), sandbox.clone());
+    let mut pool = OrderedPool::new(archive.options().threads, move || {
+        let (archive, sandbox) = (Arc::clone(&shared), handle.clone());
+        move |job: Job| job.iter().try_for_each(|(number, path)| make(archive.as_ref(), &sandbox, *number, path))
     });
+    let (mut job, mut job_bytes): (Job, u64) = (Vec::new(), 0);
     for (number, entry) in archive.entries().iter().enumerate() {
         let Some(path) = tree.admit(entry)? else { continue };
         monitor.advance(0)?;
         match entry.kind {
             EntryKind::File => {
-                while !pool.is_full()
-                    && let Some(next) = plan.whole.pop_front()
-                {
-                    pool.submit(next);
-                }
-                let mut file = tree.file(&path)?;
-                let mut write = |piece: &[u8]| {
-                    file.write_all(piece)
-                        .map_err(|e| Error::io(code::IO_WRITE, "writing a file", e).with_entry(entry.path.as_str()))?;
-                    monitor.advance(piece.len() as u64)
-                };
-                match is_whole(entry) {
-                    true => write(&pool.take().expect("every such file was submitted in this order")?)?,
-                    // The tree is staged: what turns out to be wrong at its end was written where nobody sees it.
-                    false => archive.copy(number, &mut write)?,
-                }
                 tree.count_file(entry);
-                TreeBuilder::finish_file(file, entry)?;
+                job.push((number, path));
+                job_bytes = job_bytes.saturating_add(entry.size);
             }
             EntryKind::Directory => tree.directory(path, entry)?,
             _ => tree.link(path, entry),
         }
+        if job_bytes >= JOB_BYTES || job.len() >= JOB_FILES {
+            if pool.is_full() {
+                pool.take().unwrap_or(Ok(()))?;
+            }
+            pool.submit(std::mem::take(&mut job));
+            job_bytes = 0;
+        }
     }
+    while let Some(done) = pool.take() {
+        done?;
+    }
+    job.iter().try_for_each(|(number, path)| make(archive.as_ref(), sandbox, *number, path))?;
     tree.finish()
 }
 
-fn is_whole(entry: &Entry) -> bool {
-    entry.kind == EntryKind::File && entry.size <= WHOLE
-}
-
-/// What a pass over the entries found out.
-pub(super) struct Plan {
-    /// The numbers of the files that are decoded on several threads, in order.
-    whole: VecDeque<usize>,
-    bytes: u64,
+/// Makes a file. The tree is staged: what turns out to be wrong at its end was written where nobody sees it.
+fn make(archive: &dyn Listed, sandbox: &Sandbox, number: usize, path: &EntryPath) -> Result<()> {
+    let entry = &archive.entries()[number];
+    let monitor = &archive.options().monitor;
+    let mut file = sandbox.create_file(path)?;
+    archive.copy(number, &mut |piece| {
+        file.write_all(piece)
+            .map_err(|e| Error::io(code::IO_WRITE, "writing a file", e).with_entry(entry.path.as_str()))?;
+        monitor.advance(piece.len() as u64)
+    })?;
+    TreeBuilder::finish_file(file, entry)
 }

@@ -88,9 +88,9 @@ impl Archive {
                 })
             }
             Driver::Listed(archive) => {
-                let plan = listed::plan(archive.as_ref(), options)?;
+                let bytes = listed::plan(archive.as_ref(), options)?;
                 publish(target.as_ref(), options, |sandbox| {
-                    let report = listed::fill(archive, sandbox, options, plan)?;
+                    let report = listed::fill(archive, sandbox, options, bytes)?;
                     add(sandbox)?;
                     Ok(report)
                 })
