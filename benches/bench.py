@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 import data
+import part_c1z
 import part_files
 import part_limits
 import part_python
@@ -19,8 +20,7 @@ import report
 from run import interleave
 
 # The parts of the report, in order. A new one is a module with `groups`, `facts` and `rows`; see README.md.
-# C1Z: `part_c1z` goes before `part_limits`.
-PARTS = [part_files, part_records, part_python, part_limits]
+PARTS = [part_files, part_records, part_python, part_c1z, part_limits]
 PROGRAMS = {"tar": "tar", "zstd": "zstd", "zip": "zip", "unzip": "unzip", "strip": "binutils"}
 
 

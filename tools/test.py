@@ -29,6 +29,7 @@ def main():
         steps.run("core crate without default features", minimal)
         steps.run("cargo test", [*CARGO_TEST, "--", "--show-output"])
         steps.run("conformance vectors, Python reader", [sys.executable, "conformance/test_vectors.py"])
+        steps.run("C1Z vectors, Python reader", [sys.executable, "conformance/c1z/test_c1z.py"])
         if steps.run("pip install .", *install()):
             steps.run("Python package", [sys.executable, "-m", "pytest", "-q", "bindings/python/tests"])
             doctests = [sys.executable, "-m", "pytest", "-q", "--doctest-modules", "--pyargs", "rosettar"]

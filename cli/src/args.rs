@@ -1,5 +1,6 @@
 //! The command line: one definition for parsing, `--help`, completions and man pages.
 
+mod convert;
 mod making;
 
 use std::path::PathBuf;
@@ -7,6 +8,7 @@ use std::path::PathBuf;
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 
+pub use convert::Convert;
 pub use making::{Append, Compression, Inputs, Pack, Remove};
 
 const STYLES: Styles = Styles::styled()
@@ -100,6 +102,9 @@ pub enum Verb {
     /// Salvage what is whole of a broken archive into a new one, and say what is lost
     #[command(after_long_help = RECOVER)]
     Recover(Recover),
+    /// Convert between Rosettar archives and C1Z files, the formats that they descend from
+    #[command(after_long_help = convert::CONVERT)]
+    Convert(Convert),
     /// Say what differs between two archives, or an archive and a directory
     #[command(after_long_help = DIFF)]
     Diff(Diff),
@@ -145,6 +150,9 @@ pub struct Info {
     /// The archive; - for standard input
     #[arg(value_hint = ValueHint::FilePath)]
     pub archive: PathBuf,
+    /// Read only what stands at the beginning: of a C1Z v3 file neither the payload nor the descriptors
+    #[arg(long, conflicts_with = "provisional")]
+    pub header: bool,
     /// When the archive comes through a pipe
     #[command(flatten)]
     pub provisional: FromPipe,

@@ -3,8 +3,11 @@
 use std::io::Read;
 use std::path::Path;
 
+use crate::ancestors;
+use crate::c1z;
 use crate::error::{Error, Result, code};
 use crate::io::{LockedFile, NamedFile, ReadAt};
+use crate::model::Facts;
 use crate::read::{Archive, ArchiveStream, Head, Indexed, ReadOptions};
 use crate::v1;
 use crate::wire::prefix;
@@ -46,6 +49,25 @@ impl ReadOptions {
         let head = Head::read(Box::new(source))?;
         match Format::of(&head.bytes)? {
             Format::V1 { minor } => Indexed::open(head, minor, self).map(Archive::new),
+            Format::C1zV1 => ancestors::open_v1(head.source, head.size, self),
+            Format::C1zV3 => ancestors::open_v3(head.source, head.size, self),
+        }
+    }
+
+    /// Reads what stands at the beginning of an archive. Of a C1Z v3 file neither the payload nor the descriptors are read,
+    /// so that totals and streams are empty; of any other archive this is as much as [`open`](Self::open) reads.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open), for what was read.
+    pub fn header(self, source: impl ReadAt + 'static) -> Result<Facts> {
+        let cannot_read = |e| Error::io(code::IO_READ, "reading the archive", e);
+        let size = source.size().map_err(cannot_read)?;
+        let mut magic = [0; c1z::MAGIC_LEN];
+        let magic = &mut magic[..size.min(c1z::MAGIC_LEN as u64) as usize];
+        source.read_exact_at(magic, 0).map_err(cannot_read)?;
+        match *magic == c1z::MAGIC_V3 {
+            true => ancestors::open_header(&source, size, &self.limits),
+            false => self.open(source).map(|archive| archive.facts().clone()),
         }
     }
 
@@ -65,6 +87,10 @@ impl ReadOptions {
             Format::V1 { minor } => {
                 let first = first.first_chunk().expect("the version was read from it");
                 ArchiveStream::open(source, first, minor, self)
+            }
+            Format::C1zV1 | Format::C1zV3 => {
+                let message = "a C1Z file can only be read where any part of it can: copy it to a file first";
+                Err(Error::new(code::USAGE_FORMAT, message))
             }
         }
     }
@@ -112,14 +138,45 @@ impl WriteOptions {
 pub(crate) enum Format {
     /// Rosettar 1.x.
     V1 { minor: u8 },
+    /// C1Z v1.
+    C1zV1,
+    /// C1Z v3.
+    C1zV3,
 }
 
 impl Format {
+    /// Refuses a source of another format than Rosettar's own, for what only that can do; `what` names it.
+    ///
+    /// # Errors
+    /// `usage.format`.
+    pub(crate) fn check_own(head: &[u8], what: &str) -> Result<()> {
+        match Self::of(head) {
+            Ok(Self::C1zV1 | Self::C1zV3) => {
+                let message = format!("{what} takes a Rosettar archive, and this is a C1Z file");
+                Err(Error::new(code::USAGE_FORMAT, message))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// The format of a source that begins with `head`.
     ///
     /// # Errors
     /// `envelope.unknown-magic`, `envelope.truncated`, `envelope.unsupported-version`.
     pub(crate) fn of(head: &[u8]) -> Result<Self> {
+        if head.starts_with(&c1z::MAGIC_V3) {
+            return Ok(Self::C1zV3);
+        }
+        if head.starts_with(&c1z::MAGIC_V1) {
+            return Ok(Self::C1zV1);
+        }
+        if (3..c1z::MAGIC_LEN).contains(&head.len())
+            && [c1z::MAGIC_V1, c1z::MAGIC_V3].iter().any(|m| m.starts_with(head))
+        {
+            let message =
+                format!("the file ends after {} bytes: expected more than the magic of a C1Z file", head.len());
+            return Err(Error::new(code::ENVELOPE_TRUNCATED, message).with_offset(head.len() as u64));
+        }
         match prefix::parse_version(head)? {
             (v1::MAJOR, minor) => Ok(Self::V1 { minor }),
             (major, minor) => Err(Error::new(

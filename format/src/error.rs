@@ -99,6 +99,13 @@ impl Error {
         self
     }
 
+    /// The error without its offset, which is one in something else than the archive.
+    #[must_use]
+    pub(crate) fn without_offset(mut self) -> Self {
+        self.0.offset = None;
+        self
+    }
+
     /// States the path of the entry concerned, unless one is stated already.
     #[must_use]
     pub fn with_entry(mut self, entry: impl Into<String>) -> Self {
@@ -322,6 +329,32 @@ codes! {
     /// The tar does not end in two zero blocks alone in the last payload frame.
     TAR_END = Integrity "tar.end";
 
+    // C1Z: C1Z.md.
+    /// The manifest of a C1Z file does not decode.
+    C1Z_MANIFEST = Malformed "c1z.manifest";
+    /// The manifest of a C1Z file names no engine.
+    C1Z_ENGINE = Malformed "c1z.engine";
+    /// The payload encoding of a C1Z file is missing, reserved or not known.
+    C1Z_ENCODING = Unsupported "c1z.encoding";
+    /// A zstd frame of a C1Z file needs a window of more than 128 MiB.
+    C1Z_WINDOW = Limit "c1z.window";
+    /// Something follows what a C1Z file, or a frame of it, must end with.
+    C1Z_TRAILING = Malformed "c1z.trailing";
+    /// The index of a C1Z file contradicts itself or the file: a gap, an overlap, a wrong total, a field out of bounds.
+    C1Z_INDEX = Malformed "c1z.index";
+    /// The index of a C1Z file does not have the checksum that the footer states.
+    C1Z_INDEX_CHECKSUM = Integrity "c1z.index-checksum";
+    /// The manifest of a C1Z file does not have the checksum that the index states.
+    C1Z_MANIFEST_CHECKSUM = Integrity "c1z.manifest-checksum";
+    /// A content does not have the checksum (xxh64) that the index of a C1Z file states.
+    C1Z_CONTENT_CHECKSUM = Integrity "c1z.content-checksum";
+    /// The tar of a C1Z file has something that programs read in different ways.
+    C1Z_TAR = Malformed "c1z.tar";
+    /// The tar of a C1Z file has a member that is neither a regular file nor a directory.
+    C1Z_TAR_KIND = Unsupported "c1z.tar-kind";
+    /// The payload of a C1Z v1 file is no SQLite database, or a broken one.
+    C1Z_DATABASE = Malformed "c1z.database";
+
     // Digests of content: FORMAT.md, "Digests".
     /// An entry's content does not match its digest.
     ENTRY_DIGEST = Integrity "entry.digest";
@@ -394,6 +427,9 @@ codes! {
     /// Something that an archive cannot hold: a device, a FIFO, a socket.
     POLICY_FILE_TYPE = Policy "policy.file-type";
 
+    /// A conversion would lose something.
+    POLICY_LOSSY = Policy "policy.lossy";
+
     // The caller's side.
     /// No entry has this path, or no entry matches.
     USAGE_NO_SUCH_ENTRY = Usage "usage.no-such-entry";
@@ -417,6 +453,8 @@ codes! {
     USAGE_CLOSED = Usage "usage.closed";
     /// An archive, or something of it, was used in a process forked from the one that opened it.
     USAGE_FORKED = Usage "usage.forked";
+    /// The archive is of a format that cannot do what was asked for.
+    USAGE_FORMAT = Usage "usage.format";
     /// An archive, or something of it, was used by what it had called itself, and would have waited for itself.
     USAGE_REENTERED = Usage "usage.reentered";
 
@@ -442,7 +480,8 @@ mod tests {
         let mut seen = std::collections::BTreeSet::new();
         for code in code::ALL {
             assert!(seen.insert(code.id), "{} is listed twice", code.id);
-            assert!(code.id.bytes().all(|b| b.is_ascii_lowercase() || b == b'-' || b == b'.'), "{}", code.id);
+            let legal = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'.';
+            assert!(code.id.bytes().all(legal), "{}", code.id);
         }
     }
 

@@ -1,6 +1,9 @@
 //! The Rosettar archive format: a tar inside seekable zstd, with typed protobuf records and the schemas to read them.
 #![forbid(unsafe_code)]
 
+mod ancestors;
+mod c1z;
+pub mod convert;
 pub mod diff;
 pub mod digest;
 mod dispatch;
@@ -26,13 +29,17 @@ mod verify;
 mod wire;
 pub mod write;
 
+pub use ancestors::{C1zOptions, C1zSummary, C1zWriter, c1z_manifest_descriptors};
 pub use diff::{DiffOptions, Difference};
 pub use digest::Digest;
 pub use dispatch::{open, open_path};
 pub use error::{Error, ErrorKind, Result};
 pub use extract::{ExtractOptions, ExtractReport};
 pub use limits::Limits;
-pub use model::{Annotation, Entry, EntryKind, Facts, Manifest, Mtime, StreamInfo, Summary, Totals, VerifyReport};
+pub use model::{
+    Annotation, C1zEncoding, C1zFacts, C1zManifest, Entry, EntryKind, Facts, Manifest, Mtime, StreamInfo, Summary,
+    Totals, VerifyReport,
+};
 pub use monitor::Monitor;
 pub use path::EntryPath;
 pub use read::{Archive, ArchiveStream, ReadOptions};

@@ -22,7 +22,8 @@ in polars makes columns of it.
 * **Large tables.** `scan` is a LazyFrame of polars, `dataset` is for pyarrow and DuckDB: both read what a query needs.
 * **Writing.** `create` makes a `Writer` for files, protobuf messages and DataFrames; `append` goes on with an archive,
   `pack` makes one of a directory.
-* **Whole archives.** `recover` salvages a broken one, `diff` compares two.
+* **Whole archives.** `recover` salvages a broken one, `diff` compares two. `convert` makes an archive of a C1Z file,
+  which `open` reads as well, and the other way round; `read_header` looks at its beginning alone.
 * **Errors.** Every exception is an `Error`, with a stable `code`.
 
 In a notebook, an archive, its entries and its streams show themselves as tables.
@@ -44,17 +45,21 @@ from rosettar._native import __version__
 from rosettar._reading import (
     Annotation,
     Archive,
+    ConvertReport,
     Entries,
     Entry,
     EntryFile,
     ExtractReport,
+    Loss,
     RecoverReport,
     Schema,
     Stream,
     Streams,
     VerifyReport,
+    convert,
     diff,
     open,
+    read_header,
     recover,
 )
 from rosettar._scanning import dataset, scan
@@ -83,9 +88,13 @@ __all__ = [
     "Note",
     "recover",
     "diff",
+    "convert",
+    "read_header",
     "VerifyReport",
     "ExtractReport",
     "RecoverReport",
+    "ConvertReport",
+    "Loss",
     "Timestamp",
     "Duration",
     "Error",

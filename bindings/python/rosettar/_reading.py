@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import builtins
 import io
 import os
 from collections.abc import Iterable, Iterator, Mapping
@@ -21,17 +22,21 @@ from rosettar._writing import Summary
 __all__ = [
     "Annotation",
     "Archive",
+    "ConvertReport",
     "Entries",
     "Entry",
     "EntryFile",
     "ExtractReport",
+    "Loss",
     "RecoverReport",
     "Schema",
     "Stream",
     "Streams",
     "VerifyReport",
+    "convert",
     "diff",
     "open",
+    "read_header",
     "recover",
 ]
 
@@ -239,6 +244,31 @@ class RecoverReport:
     """
 
 
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """Something that the target of a conversion cannot hold."""
+
+    what: str
+    count: int
+    example: str
+
+
+@dataclass(frozen=True, slots=True)
+class ConvertReport:
+    """What `convert` made."""
+
+    losses: list[Loss]
+    """What was left out."""
+    size: int
+    files: int
+    directories: int
+    symlinks: int
+    file_bytes: int
+    records: int
+    copied_bytes: int
+    """Bytes of frames that were copied as they are."""
+
+
 class Archive(Mapping[str, EntryFile]):
     """An open archive: a mapping from paths to the files there, and its streams. Closed by `with` or `close()`.
 
@@ -329,6 +359,17 @@ class Archive(Mapping[str, EntryFile]):
         for url, raw in self._native.annotations():
             found.append(Annotation(url, self._native.decode(url.rsplit("/", 1)[-1], raw), raw))
         return found
+
+    @property
+    def manifest(self) -> Annotation | None:
+        """The manifest of a C1Z v3 file, its own or the one that it was converted from: as a dict in `value`, and in
+        `raw` as the message `c1.c1z.v3.C1ZManifestV3`, byte for byte. None for an archive without one.
+        """
+        found = self._native.c1z_manifest()
+        if found is None:
+            return None
+        raw, value = found
+        return Annotation("type.googleapis.com/c1.c1z.v3.C1ZManifestV3", value, raw)
 
     @property
     def schemas(self) -> list[Schema]:
@@ -430,7 +471,7 @@ class Archive(Mapping[str, EntryFile]):
         how, source, limits, threads = self._origin
         if how == "file":
             raise TypeError("an archive opened from a file object cannot be pickled: open it from a path or from bytes")
-        return _reopen, (source, limits, threads, self.info()["root_digest"])
+        return _reopen, (source, limits, threads, _identity(self))
 
     def _label(self) -> str:
         how, source, *_ = self._origin
@@ -532,13 +573,96 @@ def recover(
     return RecoverReport(is_complete=complete, summary=Summary(summary), losses=losses, **counts)
 
 
+def convert(
+    source: Source,
+    out: str | os.PathLike[str],
+    *,
+    to: str,
+    lossy: bool = False,
+    engine: str | None = None,
+    schema_version: int = 0,
+    manifest: bytes | None = None,
+    level: int = 3,
+    limits: Limits = None,
+    threads: int | None = None,
+    progress: Progress = None,
+) -> ConvertReport:
+    """Convert between Rosettar archives and C1Z files, the formats that they descend from.
+
+    `to` is `"rtar"`, `"c1z3-indexed"`, `"c1z3-tar-zstd"`, `"c1z3-tar"` or `"c1z1"`. `source` is an archive as for
+    `open`; for the c1z3 formats also a directory, and for `"c1z1"` a SQLite database. What the format cannot hold is
+    refused before anything is written, unless `lossy` is set, and listed in the report. A c1z3 file gets the C1Z
+    manifest that the source has, or `manifest`, a serialized `c1.c1z.v3.C1ZManifestV3`; or it names `engine` and
+    `schema_version`.
+
+    >>> import os, rosettar, tempfile
+    >>> folder = tempfile.mkdtemp()
+    >>> native, c1z = os.path.join(folder, "a.rtar"), os.path.join(folder, "a.c1z")
+    >>> with rosettar.create(native) as w:
+    ...     w.add_bytes("a.txt", b"alpha")
+    >>> report = rosettar.convert(native, c1z, to="c1z3-indexed", engine="pebble", schema_version=24)
+    >>> report.files, report.losses
+    (1, [])
+    >>> with rosettar.open(c1z) as archive:
+    ...     print(archive.info()["format"], archive["a.txt"].read(), archive.manifest.value["engine"])
+    C1Z v3, indexed_zstd b'alpha' pebble
+    """
+    source = _source(source, "convert")
+    kind = "archive"
+    if isinstance(source, str):
+        kind = "directory" if os.path.isdir(source) else "database" if _is_database(source) else "archive"
+    settings = {
+        "lossy": lossy,
+        "engine": engine,
+        "schema_version": whole("schema_version", schema_version, 0, (1 << 32) - 1),
+        "manifest": manifest,
+        "level": whole("level", level, -(1 << 17), 22),
+        "threads": whole("threads", threads),
+    }
+    with telling(progress, "convert") as tell:
+        report = _native.convert(source, kind, os.fsdecode(out), to, settings, limit_pairs(limits), tell)
+    losses = [Loss(*loss) for loss in report.pop("losses")]
+    return ConvertReport(losses=losses, **report)
+
+
+def _is_database(path: str) -> bool:
+    try:
+        with builtins.open(path, "rb") as file:
+            return file.read(16) == b"SQLite format 3\0"
+    except OSError:
+        # Opening it says what is wrong.
+        return False
+
+
+def read_header(source: Source, *, limits: Limits = None) -> dict[str, Any]:
+    """What stands at the beginning of an archive, as `Archive.info` gives it. Of a C1Z v3 file neither the payload nor
+    the descriptors are read, so counts are 0.
+
+    >>> import os, rosettar, tempfile
+    >>> folder = tempfile.mkdtemp()
+    >>> native, c1z = os.path.join(folder, "a.rtar"), os.path.join(folder, "a.c1z")
+    >>> with rosettar.create(native) as w:
+    ...     w.add_bytes("a.txt", b"alpha")
+    >>> report = rosettar.convert(native, c1z, to="c1z3-tar", engine="pebble")
+    >>> rosettar.read_header(c1z)["c1z"]["engine"]
+    'pebble'
+    """
+    return _native.read_header(_source(source, "read_header"), limit_pairs(limits))
+
+
 def _patterns(patterns: Iterable[str]) -> list[str]:
     return [patterns] if isinstance(patterns, str) else list(patterns)
 
 
+def _identity(archive: Archive) -> str:
+    info = archive.info()
+    # What has no root digest is told by what there is.
+    return info["root_digest"] or f"none, {info['format']}, {info['size']} bytes, {info['file_bytes']} of files"
+
+
 def _reopen(source: Any, limits: list[tuple[str, str]], threads: int | None, digest: str) -> Archive:
     archive = open(source, limits=dict(limits), threads=threads)
-    found = archive.info()["root_digest"]
+    found = _identity(archive)
     if found != digest:
         archive.close()
         message = f"the archive is another than when it was pickled: expected root digest {digest}, found {found}"

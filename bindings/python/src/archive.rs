@@ -109,6 +109,17 @@ impl Archive {
         Ok(annotations.iter().map(|one| (one.type_url.clone(), PyBytes::new(py, &one.value))).collect())
     }
 
+    /// The C1Z manifest, serialized and as a dict; None where there is none.
+    fn c1z_manifest<'py>(&self, py: Python<'py>) -> PyResult<Option<(Bound<'py, PyBytes>, Bound<'py, PyAny>)>> {
+        let Open { archive, limits, .. } = self.handle.open(py)?;
+        let Some(manifest) = archive.c1z_manifest() else { return Ok(None) };
+        let pool = rosettar::schema::build_pool(rosettar::c1z_manifest_descriptors()).or_raise(py)?;
+        let descriptor = rosettar::schema::message(&pool, "c1.c1z.v3.C1ZManifestV3").or_raise(py)?;
+        let message = rosettar::record::decode(&descriptor, manifest, &limits).or_raise(py)?;
+        let dict = crate::values::Converter::new(py)?.message(py, &message)?;
+        Ok(Some((PyBytes::new(py, manifest), dict)))
+    }
+
     /// The message `value` of type `type_name` as a dict, or None where no Schema defines the type.
     fn decode<'py>(&self, py: Python<'py>, type_name: &str, value: &[u8]) -> PyResult<Option<Bound<'py, PyAny>>> {
         let Open { archive, limits, .. } = self.handle.open(py)?;
@@ -261,7 +272,7 @@ impl Archive {
         let options = options.monitor(monitor.clone());
         let open = move || {
             let again = options.open(source)?;
-            if again.facts().root_digest != archive.facts().root_digest {
+            if again.facts() != archive.facts() {
                 let message = "the archive is another than when it was opened: open it again";
                 return Err(rosettar::Error::new(code::IO_SOURCE_CHANGED, message));
             }

@@ -4,6 +4,7 @@ mod archive;
 mod arrow;
 mod capsule;
 mod command;
+mod conversion;
 mod entries;
 mod errors;
 mod gil;
@@ -27,6 +28,8 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(command::run_command, module)?)?;
     module.add_function(wrap_pyfunction!(writing::compile_proto, module)?)?;
     module.add_function(wrap_pyfunction!(recovery::recover, module)?)?;
+    module.add_function(wrap_pyfunction!(conversion::convert, module)?)?;
+    module.add_function(wrap_pyfunction!(conversion::read_header, module)?)?;
     module.add_class::<writing::RawWriter>()?;
     module.add_class::<archive::Archive>()?;
     module.add_class::<entries::EntryIterator>()?;

@@ -5,10 +5,11 @@ use pyo3::types::{PyBytes, PyDict, PyList};
 use rosettar::diff::Sides;
 use rosettar::{Difference, ExtractReport, Facts, Mtime, StreamInfo, VerifyReport};
 
+use crate::conversion;
 use crate::entries::entry_tuple;
 use crate::errors;
 
-fn time<'py>(py: Python<'py>, time: Mtime) -> PyResult<Bound<'py, PyAny>> {
+pub fn time<'py>(py: Python<'py>, time: Mtime) -> PyResult<Bound<'py, PyAny>> {
     py.import("rosettar._times")?.getattr("make_timestamp")?.call1((time.seconds, time.nanoseconds))
 }
 
@@ -17,8 +18,8 @@ pub fn facts<'py>(py: Python<'py>, facts: &Facts) -> PyResult<Bound<'py, PyDict>
     let dict = PyDict::new(py);
     dict.set_item("format", &facts.format)?;
     dict.set_item("size", facts.size)?;
-    dict.set_item("root_digest", facts.root_digest.to_string())?;
-    dict.set_item("content_digest", facts.content_digest.to_string())?;
+    dict.set_item("root_digest", facts.root_digest.map(|digest| digest.to_string()))?;
+    dict.set_item("content_digest", facts.content_digest.map(|digest| digest.to_string()))?;
     dict.set_item("producer", &facts.manifest.producer)?;
     dict.set_item("created", facts.manifest.created.map(|created| time(py, created)).transpose()?)?;
     dict.set_item("attributes", &facts.manifest.attributes)?;
@@ -39,6 +40,7 @@ pub fn facts<'py>(py: Python<'py>, facts: &Facts) -> PyResult<Bound<'py, PyDict>
     dict.set_item("tar_bytes", totals.tar_bytes)?;
     dict.set_item("frames", facts.frames)?;
     dict.set_item("pages", facts.pages)?;
+    dict.set_item("c1z", facts.c1z.as_deref().map(|c1z| conversion::c1z(py, c1z)).transpose()?)?;
     Ok(dict)
 }
 

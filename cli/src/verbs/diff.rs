@@ -9,7 +9,7 @@ use rosettar::diff::{
 };
 use rosettar::error::code;
 use rosettar::io::uninterrupted;
-use rosettar::model::{Entry, Mtime, StreamInfo};
+use rosettar::model::{Entry, Facts, Mtime, StreamInfo};
 use rosettar::{Archive, Digest, Error, ErrorKind, Monitor, Result};
 use serde_json::{Value, json};
 
@@ -188,7 +188,7 @@ fn summary(old: &Archive, new: Option<&Archive>, difference: &Difference) -> Str
     if difference.is_same() {
         return match new {
             None => "same: the directory holds what the archive states".to_owned(),
-            Some(new) if old.facts().root_digest == new.facts().root_digest => {
+            Some(new) if equal(old, new, |facts| facts.root_digest) == Some(true) => {
                 "same: both state the same root digest; `rosettar verify` shows that they keep to it".to_owned()
             }
             Some(_) => "same: nothing of what was compared differs; byte for byte, the archives do".to_owned(),
@@ -218,6 +218,11 @@ fn summary(old: &Archive, new: Option<&Archive>, difference: &Difference) -> Str
     format!("different: {}", parts.join(", "))
 }
 
+/// Whether two archives have the same digest; `None` where one has none.
+fn equal(old: &Archive, new: &Archive, digest: fn(&Facts) -> Option<Digest>) -> Option<bool> {
+    Some(digest(old.facts())? == digest(new.facts())?)
+}
+
 /// One object, written piece by piece: there may be a million entries.
 fn print_json(
     out: &mut impl Write,
@@ -226,7 +231,7 @@ fn print_json(
     new: Option<&Archive>,
     difference: &Difference,
 ) -> Result<()> {
-    let equal = |digest: fn(&Archive) -> Digest| new.map(|new| digest(old) == digest(new));
+    let equal = |digest: fn(&Facts) -> Option<Digest>| new.and_then(|new| equal(old, new, digest));
     let mut first = true;
     let mut key = |out: &mut dyn Write, name: &str| {
         let comma = if std::mem::take(&mut first) { '{' } else { ',' };
@@ -236,8 +241,8 @@ fn print_json(
         ("old", json!(args.old.to_string_lossy())),
         ("new", json!(args.new.to_string_lossy())),
         ("same", json!(difference.is_same())),
-        ("root_digests_equal", json!(equal(|archive| archive.facts().root_digest))),
-        ("content_digests_equal", json!(equal(|archive| archive.facts().content_digest))),
+        ("root_digests_equal", json!(equal(|facts| facts.root_digest))),
+        ("content_digests_equal", json!(equal(|facts| facts.content_digest))),
         ("annotations_reordered", json!(difference.annotations_reordered)),
         ("format", sides(&difference.format, |text| json!(text))),
         ("producer", sides(&difference.producer, |text| json!(text))),

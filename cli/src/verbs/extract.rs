@@ -10,7 +10,7 @@ use rosettar::model::{Facts, Mtime};
 use rosettar::{Archive, EntryPath, Error, ExtractOptions, ExtractReport, Monitor, ReadOptions, Result};
 use serde_json::json;
 
-use super::input::{is_pipe, is_stdin};
+use super::input::{Piped, is_pipe, is_stdin};
 use super::{Context, counted, done, line};
 use crate::args::{Extract, RecordFiles};
 use crate::output::table::escape;
@@ -83,8 +83,14 @@ fn extract(
     let Some(format) = args.records else {
         if is_pipe(&args.archive)? {
             let _watch = context.watch("extracting", monitor);
-            let (confirmed, report) = context.stream(&args.archive, reading)?.extract(target, &options)?;
-            return Ok(Extracted { facts: confirmed.facts().clone(), report, files: Vec::new() });
+            let (facts, report) = match context.piped(&args.archive, reading)? {
+                Piped::Stream(stream) => {
+                    let (confirmed, report) = stream.extract(target, &options)?;
+                    (confirmed.facts().clone(), report)
+                }
+                Piped::Spooled(archive) => (archive.facts().clone(), archive.extract(target, &options)?),
+            };
+            return Ok(Extracted { facts, report, files: Vec::new() });
         }
         let archive = context.open_with(&args.archive, reading)?;
         let _watch = context.watch("extracting", monitor);

@@ -4,10 +4,10 @@ use std::collections::HashMap;
 
 use prost_reflect::MessageDescriptor;
 use rosettar::model::{Annotation, Facts, StreamInfo};
-use rosettar::{Result, record, schema};
+use rosettar::{Digest, Result, record, schema};
 use serde_json::{Value, json};
 
-use super::{Context, done, json as shapes, line};
+use super::{Context, c1z, done, json as shapes, line};
 use crate::args::Info;
 use crate::output::human;
 use crate::output::table::{Align, Table, escape};
@@ -25,11 +25,21 @@ pub(super) fn run(context: &Context, args: &Info) -> Result<u8> {
             "none: every frame is the one that the index commits to",
         );
     }
+    if args.header {
+        let facts = context.header(&args.archive)?;
+        let annotations = facts.manifest.annotations.iter().map(|_| Value::Null).collect();
+        return print(context, &facts, annotations, "only the header was read");
+    }
     let archive = context.open(&args.archive)?;
     let annotations = annotations(context, archive.facts(), |number| archive.descriptor_set(number).ok());
     // What was opened has these proven; the rest takes reading it.
     let damage = "none in manifest, index and seek table; `rosettar verify` checks the rest";
-    print(context, archive.facts(), annotations, damage)
+    print(context, archive.facts(), annotations, damage)?;
+    let mut out = Stdout::new();
+    if !context.json && archive.facts().c1z.as_deref().is_some_and(|c1z| c1z.version == 1) {
+        line(&mut out, c1z::sync_runs_of_v1(&archive)?.trim_end())?;
+    }
+    done(&mut out)
 }
 
 fn print(context: &Context, facts: &Facts, annotations: Vec<Value>, damage: &str) -> Result<u8> {
@@ -85,8 +95,8 @@ fn object(facts: &Facts, annotations: Vec<Value>) -> Value {
         "format": facts.format,
         "size": facts.size,
         "ratio": ratio(facts.size, facts.totals.tar_bytes),
-        "root_digest": shapes::digest(&facts.root_digest),
-        "content_digest": shapes::digest(&facts.content_digest),
+        "root_digest": shapes::optional_digest(facts.root_digest),
+        "content_digest": shapes::optional_digest(facts.content_digest),
         "producer": manifest.producer,
         "created": manifest.created.map(shapes::time),
         "totals": shapes::totals(&facts.totals),
@@ -97,10 +107,19 @@ fn object(facts: &Facts, annotations: Vec<Value>) -> Value {
         "attributes": manifest.attributes,
         "annotations": annotations,
         "streams": facts.streams.iter().map(shapes::stream).collect::<Vec<_>>(),
+        "c1z": facts.c1z.as_deref().map(c1z::object),
     })
 }
 
 fn text(facts: &Facts, annotations: &[Value], damage: &str) -> String {
+    if let Some(found) = &facts.c1z {
+        let mut text = c1z::text(facts, found, facts.totals.files == 0 && damage.contains("header"));
+        if !facts.streams.is_empty() {
+            text.push_str("\nstreams\n");
+            text.push_str(&indented(&streams(&facts.streams)));
+        }
+        return text;
+    }
     let (manifest, totals) = (&facts.manifest, &facts.totals);
     let mut table = Table::new([Align::Left, Align::Left]);
     let mut row = |name: &str, value: String| table.row([name, &value]);
@@ -111,8 +130,13 @@ fn text(facts: &Facts, annotations: &[Value], damage: &str) -> String {
     row("size", exact(facts.size));
     let percent = 100.0 * ratio(facts.size, totals.tar_bytes);
     row("tar", format!("{}, stored in {percent:.1} % of that", exact(totals.tar_bytes)));
-    row("root digest", shapes::digest(&facts.root_digest));
-    row("content digest", shapes::digest(&facts.content_digest));
+    let mut digest = |name: &str, digest: Option<Digest>| {
+        if let Some(digest) = digest {
+            row(name, shapes::digest(&digest));
+        }
+    };
+    digest("root digest", facts.root_digest);
+    digest("content digest", facts.content_digest);
     row("files", format!("{}, {}", human::count(totals.files), exact(totals.file_bytes)));
     row("directories", human::count(totals.directories));
     row("links", human::count(totals.symlinks));
@@ -156,7 +180,9 @@ pub(super) fn streams(streams: &[StreamInfo]) -> String {
     let mut table = Table::new([Align::Left, Align::Right, Align::Right, Align::Left]);
     for stream in streams {
         let records = super::counted(stream.records, "record", "records");
-        table.row([stream.name(), &records, &human::bytes(stream.size), stream.type_name()]);
+        // The tables of a C1Z v1 file have no size of their own.
+        let size = if stream.size == 0 && stream.records > 0 { String::new() } else { human::bytes(stream.size) };
+        table.row([stream.name(), &records, &size, stream.type_name()]);
     }
     table.to_string()
 }

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use rosettar::error::code;
 use rosettar::io::{NamedFile, ReadAt, Spool, uninterrupted};
+use rosettar::model::Facts;
 use rosettar::read::ArchiveStream;
 use rosettar::{Archive, Error, ErrorKind, Monitor, ReadOptions, Result};
 
@@ -16,6 +17,14 @@ use crate::ui::WaitingReader;
 const SPOOL_MEMORY: usize = 8 << 20;
 /// Enough of an archive's beginning to tell that it is one.
 const HEAD: u64 = 4096;
+/// Enough to tell which format an archive is of, where it is not Rosettar's own.
+const MAGIC: u64 = 5;
+
+/// An archive that comes through a pipe.
+pub(super) enum Piped {
+    Stream(Box<ArchiveStream<Box<dyn Read>>>),
+    Spooled(Archive),
+}
 
 impl Context {
     /// Opens the archive at `path`, or, where that is `-` or a pipe, the one that comes from there, once all of it has
@@ -45,6 +54,14 @@ impl Context {
         options.open(spool.finish())
     }
 
+    /// What stands at the beginning of the archive at `path`.
+    pub(super) fn header(&self, path: &Path) -> Result<Facts> {
+        match is_pipe(path)? {
+            true => self.open(path).map(|archive| archive.facts().clone()),
+            false => self.reading().header(NamedFile::open(path)?),
+        }
+    }
+
     /// The bytes at `path`, or of standard input or a pipe once all of it has come, whatever they are.
     pub(super) fn open_bytes(&self, path: &Path) -> Result<Box<dyn ReadAt>> {
         if !is_pipe(path)? {
@@ -62,6 +79,22 @@ impl Context {
             false => Box::new(open_file(path)?),
         };
         options.stream(source)
+    }
+
+    /// What comes through the pipe at `path`: an archive to be read from front to back, or, where its format cannot be read
+    /// like that, one that was spooled.
+    pub(super) fn piped(&self, path: &Path, options: ReadOptions) -> Result<Piped> {
+        let mut source = self.pipe(path)?;
+        let mut head = Vec::new();
+        (&mut source).take(MAGIC).read_to_end(&mut head).map_err(cannot_read)?;
+        let spools = ReadOptions::new().stream(&head[..]).is_err_and(|error| error.is(code::USAGE_FORMAT));
+        let source: Box<dyn Read> = Box::new(io::Cursor::new(head).chain(source));
+        if !spools {
+            return options.stream(source).map(|stream| Piped::Stream(Box::new(stream)));
+        }
+        let mut spool = Spool::new(SPOOL_MEMORY);
+        spool.fill_from(source)?;
+        options.open(spool.finish()).map(Piped::Spooled)
     }
 
     fn pipe(&self, path: &Path) -> Result<WaitingReader> {

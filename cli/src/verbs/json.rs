@@ -47,7 +47,7 @@ pub(super) fn stream(stream: &StreamInfo) -> Value {
         "records": stream.records,
         "bytes": stream.size,
         "batches": stream.batches,
-        "digest": digest(&stream.digest),
+        "digest": (stream.digest != Digest::ZERO).then(|| digest(&stream.digest)),
     })
 }
 
@@ -62,6 +62,11 @@ pub(super) fn totals(totals: &Totals) -> Value {
         "records": totals.records,
         "tar_bytes": totals.tar_bytes,
     })
+}
+
+/// A digest, or `null` for an archive of a format that has none.
+pub(super) fn optional_digest(found: Option<Digest>) -> Value {
+    json!(found.map(|found| digest(&found)))
 }
 
 /// A digest with its algorithm, as `sha256sum` and signatures name it.

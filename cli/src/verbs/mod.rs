@@ -1,8 +1,10 @@
 //! The verbs, one module each.
 
 mod append;
+mod c1z;
 mod cat;
 mod completions;
+mod convert;
 mod diff;
 mod extract;
 mod info;
@@ -57,6 +59,7 @@ pub(crate) fn run(cli: Cli) -> u8 {
             Verb::Extract(args) => extract::run(&context, &args),
             Verb::Verify(args) => verify::run(&context, &args),
             Verb::Recover(args) => recover::run(&context, &args),
+            Verb::Convert(args) => convert::run(&context, &args),
             Verb::Diff(args) => diff::run(&context, &args),
             Verb::Completions(args) => completions::run(&args),
             Verb::Man(args) => man::run(&context, &args),

@@ -16,6 +16,7 @@ const VERBS: &[&str] = &[
     "recover",
     "diff",
     "completions",
+    "convert",
     "man",
 ];
 

@@ -60,6 +60,7 @@ impl Schema {
             "number" => value.is_number(),
             "boolean" => value.is_boolean(),
             "any" => true,
+            "map of integer" => value.as_object().is_some_and(|map| map.values().all(Value::is_i64)),
             "map of string" => value.as_object().is_some_and(|map| map.values().all(Value::is_string)),
             "digest" => value.as_str().and_then(|text| text.strip_prefix("sha256:")).is_some_and(|hex| hex.len() == 64),
             other => return self.check(other, value),
@@ -135,8 +136,39 @@ fn every_verb_prints_what_is_documented() {
     let elsewhere = ["annotation", "damaged range", "lost entry", "lost records", "lost schema", "kept records"];
     schema.used.extend(elsewhere.map(str::to_owned));
     differences_are_documented(&mut schema, &dir);
+    c1z_is_documented(&mut schema, &dir);
     let documented: BTreeSet<_> = schema.tables.keys().cloned().collect();
     assert_eq!(documented, schema.used);
+}
+
+/// Makes a C1Z file with all that `info` can say of one, and converts it.
+fn c1z_is_documented(schema: &mut Schema, dir: &Dir) {
+    // Engine, settings, a record type, a sync run with statistics, the digest of all grants.
+    let manifest = b"\x0a\x01e\x10\x18\x1a\x03\x0a\x01t\x5a\x05\x0a\x01r\x10\x01\xc2\x02\x14\x0a\x01s\x10\x01\x1a\x02\x08\x05\x32\x09\x18\x07\x3a\x05\x0a\x01u\x10\x07\xda\x02\x03\x0a\x01\xff";
+    dir.write("manifest.binpb", manifest);
+    let args = ["convert", "--json", "t", "-o", "a.c1z", "--to", "c1z3-indexed", "--manifest", "manifest.binpb"];
+    let refused = dir.run(&args).code(2).json_error();
+    assert_eq!(refused["code"], "policy.lossy");
+    assert!(!dir.path("a.c1z").exists());
+    let lossy = dir.run(&[&args[..], &["--lossy"]].concat()).code(3).json();
+    schema.check("convert", &lossy);
+    assert!(lossy["losses"].as_array().unwrap().iter().any(|loss| loss["what"] == "times of modification"), "{lossy}");
+    let info = dir.run(&["info", "--json", "a.c1z"]).ok().json();
+    schema.check("info", &info);
+    assert_eq!(info["c1z"]["manifest"]["sync_runs"][0]["stats"]["resources_by_resource_type"]["u"], 7);
+    assert_eq!(info["c1z"]["manifest"]["grant_digest_root"]["xor_digest"], "ff");
+    let header = dir.run(&["info", "--json", "--header", "a.c1z"]).ok().json();
+    schema.check("info", &header);
+    assert_eq!((&header["totals"]["files"], &header["c1z"]["manifest"]), (&0.into(), &info["c1z"]["manifest"]));
+    let verified = dir.run(&["verify", "--json", "a.c1z"]).ok().json();
+    schema.check("verify", &verified);
+    let converted = dir.run(&["convert", "--json", "a.c1z", "-o", "c.rtar", "--to", "rtar"]).ok().json();
+    schema.check("convert", &converted);
+    assert_eq!(converted["losses"], serde_json::json!([]));
+    let text = dir.run(&["info", "a.c1z"]).ok().out;
+    for line in ["engine         e, schema version 24\n", "encoding       indexed_zstd\n", "resources: 7 u\n"] {
+        assert!(text.contains(line), "{line}: {text}");
+    }
 }
 
 /// Compares archives that differ in everything, in the directory where `a.rtar` was made.

@@ -1,6 +1,7 @@
 //! Tests of the command as a program: what it prints, what it leaves on the disk, how it exits.
 
 mod archives;
+mod c1z;
 mod changing;
 mod diff;
 mod errors;

@@ -73,12 +73,17 @@ impl Dir {
     pub fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(cargo_bin!("rosettar"));
         command.args(args).current_dir(self.0.path()).stdin(Stdio::null());
-        command.env_remove("SOURCE_DATE_EPOCH").env_remove("NO_COLOR");
+        command.env_remove("SOURCE_DATE_EPOCH").env_remove("NO_COLOR").env_remove("BATON_DECODER_MAX_DECODED_SIZE_MB");
         command
     }
 
     pub fn run(&self, args: &[&str]) -> Ran {
         Ran::of(self.command(args).output().unwrap())
+    }
+
+    /// As [`run`](Self::run), with these variables in the environment.
+    pub fn run_with(&self, args: &[&str], variables: &[(&str, &str)]) -> Ran {
+        Ran::of(self.command(args).envs(variables.iter().copied()).output().unwrap())
     }
 
     pub fn run_with_input(&self, args: &[&str], input: &[u8]) -> Ran {

@@ -21,7 +21,7 @@ pub(super) fn compare(
     options: &DiffOptions,
     filter: &mut Filter,
 ) -> Result<Vec<EntryDifference>> {
-    let monitor = &old.inner.options.monitor;
+    let monitor = &old.options().monitor;
     let old = table(old, filter, monitor).map_err(|error| error.about(OLD))?;
     let new = table(new, filter, monitor).map_err(|error| error.about(NEW))?;
     merge(old, new, options, |new| Ok(new.digest))
@@ -35,7 +35,7 @@ pub(super) fn compare_with_directory(
     mut filter: Filter,
     difference: &mut Difference,
 ) -> Result<()> {
-    let reading = &archive.inner.options;
+    let reading = archive.options();
     // What an archive cannot hold need not stop a comparison, and a link is only compared.
     let mut walk = WalkOptions::new().links(Links::Keep).unsupported(Unsupported::Skip).limits(reading.limits.clone());
     if let Some(own) = own {

@@ -349,12 +349,13 @@ impl Archive {
         let mut difference = Difference::default();
         // A pattern that is none is an error whatever the archives hold.
         let mut filter = Filter::new(options)?;
-        if self.facts().root_digest == new.facts().root_digest {
+        if self.facts().root_digest.is_some() && self.facts().root_digest == new.facts().root_digest {
             return Ok(difference);
         }
         facts::compare(self.facts(), new.facts(), options, &mut difference);
         // The content digest covers all of an entry but its time.
-        let same_content = self.facts().content_digest == new.facts().content_digest;
+        let digests = (self.facts().content_digest, new.facts().content_digest);
+        let same_content = digests.0.is_some() && digests.0 == digests.1;
         if options.times || !same_content {
             difference.entries = entries::compare(self, new, options, &mut filter)?;
         }

@@ -30,7 +30,7 @@ pub(super) fn compare(old: &Archive, new: &Archive) -> Result<Vec<SchemaDifferen
     let mut found = BTreeSet::new();
     for ((old_number, new_number), roots) in pairs {
         // Thousands of pairs may each take a while.
-        old.inner.options.monitor.advance(0)?;
+        old.options().monitor.advance(0)?;
         let of_old = |error: Error| error.about(OLD);
         let of_new = |error: Error| error.about(NEW);
         let old_set = old.descriptor_set(old_number).map_err(of_old)?;
@@ -46,8 +46,8 @@ pub(super) fn compare(old: &Archive, new: &Archive) -> Result<Vec<SchemaDifferen
             continue;
         }
         let mut differences = Vec::new();
-        let old_types = old.inner.pool(old_number).and_then(|pool| Types::of(pool, &roots.old)).map_err(of_old)?;
-        let new_types = new.inner.pool(new_number).and_then(|pool| Types::of(pool, &roots.new)).map_err(of_new)?;
+        let old_types = old.driver.pool(old_number).and_then(|pool| Types::of(pool, &roots.old)).map_err(of_old)?;
+        let new_types = new.driver.pool(new_number).and_then(|pool| Types::of(pool, &roots.new)).map_err(of_new)?;
         compare_messages(&old_types.messages, &new_types.messages, &mut differences);
         compare_enums(&old_types.enums, &new_types.enums, &mut differences);
         if differences.is_empty() && old_set != new_set {

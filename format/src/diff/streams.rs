@@ -49,7 +49,7 @@ fn differing(old: &StreamInfo, new: &StreamInfo) -> Vec<Aspect> {
 
 /// The number of the first record of stream `name` that is not the same on both sides.
 fn first_differing(old: &Archive, new: &Archive, name: &str) -> Result<Option<u64>> {
-    let monitor = &old.inner.options.monitor;
+    let monitor = &old.options().monitor;
     let (mut old, mut new) = (old.stream(name)?.records(..)?, new.stream(name)?.records(..)?);
     for number in 0.. {
         let record = old.next_record().map_err(|error| error.about(OLD))?;

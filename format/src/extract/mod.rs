@@ -1,9 +1,12 @@
 //! Extracting to a directory: everything is proven before anything appears (FORMAT.md, "Extraction").
 //!
 //! [`publish`] stages and publishes; the tree itself is made by a [`TreeBuilder`], which decides with the help of a
-//! [`Policy`]. Here, the entries come from the index, and [`Files`] makes the files on several threads.
+//! [`Policy`](policy::Policy). Entries and contents come from an index (`indexed`), from a list (`listed`) or from a pipe
+//! (`streamed`).
 
 mod files;
+mod indexed;
+mod listed;
 mod options;
 mod policy;
 mod streamed;
@@ -16,10 +19,7 @@ pub(crate) use tree::TreeBuilder;
 
 use crate::error::Result;
 use crate::io::{Published, Sandbox, Staging, StagingOptions};
-use crate::model::EntryKind;
-use crate::read::Archive;
-use files::Files;
-use policy::{Decision, Policy};
+use crate::read::{Archive, Driver};
 
 impl Archive {
     /// Extracts to `target`, which is absent or an empty directory, or with [`ExtractOptions::merge`] any directory.
@@ -78,51 +78,24 @@ impl Archive {
         options: &ExtractOptions,
         add: impl FnOnce(&Sandbox) -> Result<()>,
     ) -> Result<ExtractReport> {
-        let bytes = self.plan(options)?;
-        publish(target.as_ref(), options, |sandbox| {
-            let report = self.fill(sandbox, options, bytes)?;
-            add(sandbox)?;
-            Ok(report)
-        })
-    }
-
-    /// Goes through the whole entry table before anything is written: what is wrong with it, and what the policy refuses.
-    /// Returns how many bytes the files have that are to be made.
-    fn plan(&self, options: &ExtractOptions) -> Result<u64> {
-        let mut bytes = 0;
-        let mut policy = Policy::new(options)?;
-        let mut entries = self.entries();
-        while let Some(placed) = entries.next_placed() {
-            let entry = placed?.entry;
-            if matches!(policy.decide(&entry)?, Decision::Extract(_)) {
-                bytes += entry.size;
+        match &self.driver {
+            Driver::Indexed(archive) => {
+                let bytes = indexed::plan(archive, options)?;
+                publish(target.as_ref(), options, |sandbox| {
+                    let report = indexed::fill(archive, sandbox, options, bytes)?;
+                    add(sandbox)?;
+                    Ok(report)
+                })
+            }
+            Driver::Listed(archive) => {
+                let bytes = listed::plan(archive.as_ref(), options)?;
+                publish(target.as_ref(), options, |sandbox| {
+                    let report = listed::fill(archive, sandbox, options, bytes)?;
+                    add(sandbox)?;
+                    Ok(report)
+                })
             }
         }
-        policy.finish()?;
-        Ok(bytes)
-    }
-
-    fn fill(&self, sandbox: &Sandbox, options: &ExtractOptions, bytes: u64) -> Result<ExtractReport> {
-        let mut tree = TreeBuilder::new(sandbox, options)?;
-        let monitor = &self.inner.options.monitor;
-        monitor.set_total(bytes);
-        let mut files = Files::new(&self.inner, sandbox);
-        for number in 0..self.inner.index.pages.len() {
-            for placed in self.inner.decode_page(number)?.entries {
-                let entry = &placed.entry;
-                let Some(path) = tree.admit(entry)? else { continue };
-                // Empty files and directories have no content that would be counted.
-                monitor.advance(0)?;
-                match entry.kind {
-                    EntryKind::File => tree.count_file(entry),
-                    EntryKind::Directory => tree.directory(path.clone(), entry)?,
-                    _ => tree.link(path.clone(), entry),
-                }
-                files.add(placed, path)?;
-            }
-        }
-        files.finish()?;
-        tree.finish()
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::Mtime;
+use super::{C1zFacts, Mtime};
 use crate::digest::Digest;
 use crate::path::StreamName;
 
@@ -67,9 +67,9 @@ pub struct StreamInfo {
     pub declaration: StreamDeclaration,
     /// How many records it has.
     pub records: u64,
-    /// Bytes of all its batches, the records' length prefixes included.
+    /// Bytes of all its batches, the records' length prefixes included; 0 where the format does not state it.
     pub size: u64,
-    /// SHA-256 of the contents of its batches, concatenated.
+    /// SHA-256 of the contents of its batches, concatenated; zeros where the format does not state it.
     pub digest: Digest,
     /// How many batches it has.
     pub batches: u32,
@@ -127,10 +127,10 @@ pub struct Facts {
     pub format: String,
     /// Bytes of the archive.
     pub size: u64,
-    /// What commits to every byte of the archive.
-    pub root_digest: Digest,
-    /// What commits to everything inside, however it is stored.
-    pub content_digest: Digest,
+    /// What commits to every byte of the archive; `None` for a format that has no such thing.
+    pub root_digest: Option<Digest>,
+    /// What commits to everything inside, however it is stored; `None` for a format that has no such thing.
+    pub content_digest: Option<Digest>,
     /// The manifest's facts.
     pub manifest: Manifest,
     /// How many Schemas there are.
@@ -141,6 +141,8 @@ pub struct Facts {
     pub totals: Totals,
     /// How many frames the archive has, its index included.
     pub frames: u64,
-    /// How many pages the entry table has.
+    /// How many pages the entry table has; 0 for a format without one.
     pub pages: u64,
+    /// What is particular to a C1Z file; `None` for an archive of another format.
+    pub c1z: Option<Box<C1zFacts>>,
 }

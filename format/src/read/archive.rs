@@ -5,8 +5,10 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::content::EntryReader;
+use super::driver::{Driver, Listed};
 use super::entries::Entries;
 use super::indexed::Indexed;
+use super::options::ReadOptions;
 use super::records::Stream;
 use crate::error::{Error, Result, code};
 use crate::model::{Entry, EntryKind, Facts, StreamInfo};
@@ -34,17 +36,27 @@ use crate::v1::Placed;
 /// ```
 #[derive(Clone)]
 pub struct Archive {
-    pub(crate) inner: Arc<Indexed>,
+    pub(crate) driver: Driver,
 }
 
 impl Archive {
     pub(crate) fn new(inner: Indexed) -> Self {
-        Self { inner: Arc::new(inner) }
+        Self { driver: Driver::Indexed(Arc::new(inner)) }
+    }
+
+    /// An archive whose entries are all known.
+    pub(crate) fn listed(inner: Arc<dyn Listed>) -> Self {
+        Self { driver: Driver::Listed(inner) }
+    }
+
+    /// How the archive is read.
+    pub(crate) fn options(&self) -> &ReadOptions {
+        self.driver.options()
     }
 
     /// What the archive says of itself: digests, manifest, streams, totals.
     pub fn facts(&self) -> &Facts {
-        &self.inner.facts
+        self.driver.facts()
     }
 
     /// Every entry of the user's, in tar order. What only the whole table shows (repeated paths, the order of reserved
@@ -63,7 +75,10 @@ impl Archive {
     /// # Errors
     /// `usage.no-such-entry`; `path.duplicate` where two entries have the path; whatever is wrong with a page.
     pub fn entry(&self, path: &str) -> Result<Entry> {
-        Ok(self.find(path)?.entry)
+        match &self.driver {
+            Driver::Indexed(archive) => Ok(find(archive, path)?.entry),
+            Driver::Listed(archive) => Ok(archive.entries()[find_listed(archive.as_ref(), path)?].clone()),
+        }
     }
 
     /// The whole content of the file at `path`, proven.
@@ -86,18 +101,24 @@ impl Archive {
     /// # Errors
     /// As [`entry`](Self::entry), and `usage.not-a-file` for a directory or symbolic link.
     pub fn open_entry(&self, path: &str) -> Result<EntryReader> {
-        let placed = self.find(path)?;
-        if !placed.entry.kind.has_content() {
-            let kind = placed.entry.kind.as_str();
-            let message = format!("a {kind} has no content to read: expected the path of a file");
-            return Err(Error::new(code::USAGE_NOT_A_FILE, message).with_entry(path));
+        match &self.driver {
+            Driver::Indexed(archive) => {
+                let placed = find(archive, path)?;
+                check_content(&placed.entry)?;
+                Ok(EntryReader::new(archive, placed))
+            }
+            Driver::Listed(archive) => {
+                let number = find_listed(archive.as_ref(), path)?;
+                let entry = &archive.entries()[number];
+                check_content(entry)?;
+                Ok(EntryReader::proven(entry.clone(), archive.content(number)?))
+            }
         }
-        Ok(EntryReader::new(&self.inner, placed))
     }
 
     /// The streams, in the order of their numbers.
     pub fn streams(&self) -> &[StreamInfo] {
-        &self.inner.facts.streams
+        &self.facts().streams
     }
 
     /// The stream called `name`.
@@ -113,7 +134,10 @@ impl Archive {
             };
             Error::new(code::USAGE_NO_SUCH_STREAM, message)
         })?;
-        Ok(Stream::new(&self.inner, number))
+        match &self.driver {
+            Driver::Indexed(archive) => Ok(Stream::new(archive, number)),
+            Driver::Listed(archive) => archive.records(number)?.stream(name),
+        }
     }
 
     /// The descriptor set of Schema `number`, verbatim: a serialized `google.protobuf.FileDescriptorSet`, not checked.
@@ -121,12 +145,15 @@ impl Archive {
     /// # Errors
     /// `usage.option` where there is no such Schema; for a late one, whatever is wrong with its section.
     pub fn descriptor_set(&self, number: u32) -> Result<&[u8]> {
-        let schemas = self.inner.facts.schemas;
+        let schemas = self.facts().schemas;
         if number >= schemas {
             let message = format!("no Schema has the number {number}: expected less than {schemas}");
             return Err(Error::new(code::USAGE_OPTION, message));
         }
-        Ok(&self.inner.schema(number)?.descriptor_set)
+        match &self.driver {
+            Driver::Indexed(archive) => Ok(&archive.schema(number)?.descriptor_set),
+            Driver::Listed(archive) => archive.descriptor_set(number),
+        }
     }
 
     /// The files of Schema `number` printed as `.proto` text: each a path, as imports name it, and a text that `protoc`
@@ -137,31 +164,47 @@ impl Archive {
     pub fn proto_files(&self, number: u32) -> Result<Vec<(String, String)>> {
         schema::print_files(self.descriptor_set(number)?)
     }
-
-    pub(crate) fn find(&self, path: &str) -> Result<Placed> {
-        let inner = &self.inner;
-        let reserved = is_reserved(path);
-        let mut found: Option<Placed> = None;
-        for (number, page) in inner.index.pages.iter().enumerate() {
-            // The bounds say nothing of reserved members.
-            let encloses = page.least_path.as_str() <= path && path <= page.greatest_path.as_str();
-            if !reserved && !encloses {
-                continue;
-            }
-            for placed in inner.page(number)?.entries.iter().filter(|placed| placed.entry.path.as_str() == path) {
-                if found.replace(placed.clone()).is_some() {
-                    return Err(Error::new(code::PATH_DUPLICATE, "two entries have this path").with_entry(path));
-                }
-            }
-        }
-        found.ok_or_else(|| Error::new(code::USAGE_NO_SUCH_ENTRY, "no entry has this path").with_entry(path))
-    }
 }
 
 impl fmt::Debug for Archive {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Archive").field("facts", self.facts()).finish_non_exhaustive()
     }
+}
+
+/// The entry at `path` with its place.
+fn find(inner: &Indexed, path: &str) -> Result<Placed> {
+    let reserved = is_reserved(path);
+    let mut found: Option<Placed> = None;
+    for (number, page) in inner.index.pages.iter().enumerate() {
+        // The bounds say nothing of reserved members.
+        let encloses = page.least_path.as_str() <= path && path <= page.greatest_path.as_str();
+        if !reserved && !encloses {
+            continue;
+        }
+        for placed in inner.page(number)?.entries.iter().filter(|placed| placed.entry.path.as_str() == path) {
+            if found.replace(placed.clone()).is_some() {
+                return Err(Error::new(code::PATH_DUPLICATE, "two entries have this path").with_entry(path));
+            }
+        }
+    }
+    found.ok_or_else(|| no_such_entry(path))
+}
+
+fn find_listed(archive: &dyn Listed, path: &str) -> Result<usize> {
+    archive.find(path).ok_or_else(|| no_such_entry(path))
+}
+
+fn no_such_entry(path: &str) -> Error {
+    Error::new(code::USAGE_NO_SUCH_ENTRY, "no entry has this path").with_entry(path)
+}
+
+fn check_content(entry: &Entry) -> Result<()> {
+    if entry.kind.has_content() {
+        return Ok(());
+    }
+    let message = format!("a {} has no content to read: expected the path of a file", entry.kind.as_str());
+    Err(Error::new(code::USAGE_NOT_A_FILE, message).with_entry(entry.path.as_str()))
 }
 
 /// Of the entries of page `number`, whose first record of stream `stream` has the number `first`, the batches of that

@@ -369,14 +369,15 @@ pub(super) fn merged_facts(size: u64, minor: u8, index: &Index, manifest: &Manif
     Ok(Facts {
         format: format!("Rosettar {}.{minor}", v1::MAJOR),
         size,
-        root_digest: index.root_digest,
-        content_digest: index.content_digest,
+        root_digest: Some(index.root_digest),
+        content_digest: Some(index.content_digest),
         manifest: merged,
         schemas: index.schema_count,
         streams: index.streams.clone(),
         totals: index.totals,
         frames: index.frames.len() as u64 + 1,
         pages: index.pages.len() as u64,
+        c1z: None,
     })
 }
 

@@ -54,6 +54,7 @@ pub(super) fn survey(
     monitor: &Monitor,
     losses: &mut Losses,
 ) -> Result<Survey> {
+    Format::check_own(&read_range(source, 0, size.min(prefix::LEN as u64))?, "recovery")?;
     if size < prefix::MAGIC.len() as u64 {
         Format::of(&read_range(source, 0, size)?)?;
     }

@@ -3,6 +3,7 @@
 mod streamed;
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use prost_reflect::MessageDescriptor;
 
@@ -10,7 +11,7 @@ use crate::digest::{Digest, Hasher};
 use crate::error::{Error, ErrorKind, Result, code};
 use crate::model::{EntryKind, Facts, VerifyReport};
 use crate::proto;
-use crate::read::{Archive, Indexed, TarCursor};
+use crate::read::{Archive, Driver, Indexed, TarCursor};
 use crate::record::{self, Splitter};
 use crate::schema;
 use crate::tar;
@@ -57,8 +58,12 @@ impl Archive {
     /// `io.read` where the archive cannot be read, and `usage.interrupted`; what is wrong with the archive is in the
     /// report.
     pub fn verify(&self, options: &VerifyOptions) -> Result<VerifyReport> {
-        self.inner.options.monitor.set_total(self.inner.index.totals.tar_bytes);
-        let mut verifier = Verifier::new(self, options.clone());
+        let inner = match &self.driver {
+            Driver::Indexed(inner) => inner,
+            Driver::Listed(inner) => return inner.verify(options.records),
+        };
+        inner.options.monitor.set_total(inner.index.totals.tar_bytes);
+        let mut verifier = Verifier::new(inner, options.clone());
         verifier.schemas()?;
         verifier.sections()?;
         verifier.tar()?;
@@ -67,8 +72,7 @@ impl Archive {
 }
 
 struct Verifier<'a> {
-    archive: &'a Archive,
-    inner: &'a Indexed,
+    inner: &'a Arc<Indexed>,
     options: VerifyOptions,
     report: VerifyReport,
     /// The record type of each stream, once it was asked for; `None` where it cannot be had.
@@ -80,11 +84,10 @@ struct Verifier<'a> {
 }
 
 impl<'a> Verifier<'a> {
-    fn new(archive: &'a Archive, options: VerifyOptions) -> Self {
-        let inner = &*archive.inner;
+    fn new(inner: &'a Arc<Indexed>, options: VerifyOptions) -> Self {
         let report = VerifyReport::default();
         let streams = inner.index.streams.iter().map(|_| Some(Hasher::new())).collect();
-        Self { archive, inner, options, report, types: HashMap::new(), streams, pages_complete: true }
+        Self { inner, options, report, types: HashMap::new(), streams, pages_complete: true }
     }
 
     /// Takes note of what is wrong with the archive; what is wrong with the world is passed on.
@@ -166,7 +169,7 @@ impl<'a> Verifier<'a> {
     fn tar(&mut self) -> Result<()> {
         let index = &self.inner.index;
         let payload = (0..index.frames.len()).filter(|number| index.frames[*number].decoded > 0);
-        let mut cursor = TarCursor::digesting(&self.archive.inner, payload.clone());
+        let mut cursor = TarCursor::digesting(self.inner, payload.clone());
         let schemas =
             (0..self.inner.facts.schemas).map(|n| self.inner.schema(n).ok().map(|s| Digest::of(&s.descriptor_set)));
         let mut table = Some(TableCheck::new(index, schemas.collect()));
@@ -323,8 +326,9 @@ impl<'a> Verifier<'a> {
             let facts = &self.inner.facts;
             let manifest = &facts.manifest;
             let found = content.finish(&facts.streams, &manifest.attributes, &manifest.annotations);
-            if found != facts.content_digest {
-                let message = format!("the content digest: expected {}, found {found}", facts.content_digest);
+            let expected = self.inner.index.content_digest;
+            if found != expected {
+                let message = format!("the content digest: expected {expected}, found {found}");
                 self.problem(Error::new(code::CONTENT_DIGEST, message))?;
             }
         }
@@ -456,7 +460,7 @@ fn check_schema(number: u32, body: &SchemaBody) -> Result<()> {
 
 /// What a sound archive has proven, a sentence each.
 fn proven(facts: &Facts, report: &VerifyReport, options: &VerifyOptions) -> Vec<String> {
-    let root = facts.root_digest;
+    let root = facts.root_digest.expect("every archive of this format has one");
     let mut proven = vec![
         format!("every byte of the file is the one that the root digest {root} commits to"),
         "manifest, index, entry table and seek table are well-formed and agree".to_owned(),

@@ -20,7 +20,7 @@ impl<R: Read> ArchiveStream<R> {
     /// let stream = rosettar::ReadOptions::new().stream(&file[..])?;
     /// let (confirmed, report) = stream.verify(&rosettar::VerifyOptions::new())?;
     /// assert!(report.is_sound());
-    /// println!("{}", confirmed.facts().root_digest);
+    /// println!("{}", confirmed.facts().root_digest.expect("a Rosettar archive has one"));
     /// # Ok::<(), rosettar::Error>(())
     /// ```
     ///

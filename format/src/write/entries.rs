@@ -46,6 +46,11 @@ impl NewEntry {
         self
     }
 
+    /// Path, mode where one was set, and time.
+    pub(crate) fn into_parts(self) -> (EntryPath, Option<u16>, Mtime) {
+        (self.path, self.mode, self.mtime)
+    }
+
     /// Sets the modification time.
     #[must_use]
     pub fn mtime(mut self, mtime: impl Into<Mtime>) -> Self {

@@ -11,7 +11,7 @@ use crate::digest::Hasher;
 use crate::error::{Error, Result, code};
 use crate::io::LockedFile;
 use crate::model::{Entry, EntryKind, Manifest};
-use crate::read::{Archive, Entries, EntryReader, Indexed, TarCursor};
+use crate::read::{Archive, EntryReader, Indexed, Table, TarCursor};
 use crate::v1::{OPENING_FRAMES, Placed};
 use crate::wire::section;
 
@@ -38,11 +38,11 @@ pub(super) fn continue_from<'a>(
     file: Option<LockedFile>,
     keep: impl FnMut(&Entry) -> Result<bool>,
 ) -> Result<Writer<'a>> {
-    take_facts(&mut writer, &source.inner)?;
+    let archive = Arc::clone(source.driver.indexed("changing an archive")?);
+    take_facts(&mut writer, &archive)?;
     writer.own_files.extend(file.as_ref().map(LockedFile::identity));
-    let archive = Arc::clone(&source.inner);
     writer.continued = Some(Continued { archive: Arc::clone(&archive), file, copied_bytes: 0, dropped_fields: 0 });
-    let entries = source.all_entries();
+    let entries = Table::new(&archive, true);
     let mut splice = Splice { writer: &mut writer, archive, entries, keep, next_frame: 0, late_schemas: 0 };
     splice.run()?;
     let dropped_fields = splice.entries.unknown_fields + splice.archive.index.unknown_fields;
@@ -90,7 +90,7 @@ fn check_count(found: usize, limit: u64, what: &str, code: crate::error::Code) -
 struct Splice<'s, 'a, K> {
     writer: &'s mut Writer<'a>,
     archive: Arc<Indexed>,
-    entries: Entries,
+    entries: Table,
     keep: K,
     /// The first frame that was not dealt with. Whenever a run begins, the next member begins with it, or with the
     /// payload frame after it.

@@ -46,3 +46,24 @@ fn generated_code_and_descriptors_are_current() {
     let set = prost_types::FileDescriptorSet { file: files };
     support::assert_file_is(&proto.join("rosettar.v1.recovery.binpb"), &set.encode_to_vec());
 }
+
+#[test]
+fn the_messages_of_c1z_are_current() {
+    let spec = support::project().join("spec");
+    let proto = support::project().join("format/src/proto");
+    let compile = |files: &[&str]| protox::compile(files, [&spec]).unwrap();
+    let manifest = compile(&["c1z/manifest.proto"]);
+    let rows = compile(&["c1z/connector.proto", "c1z/rows.proto"]);
+    let out = tempfile::tempdir().unwrap();
+    let mut config = prost_build::Config::new();
+    config.enable_type_names().btree_map(["."]).out_dir(out.path()).compile_fds(manifest.clone()).unwrap();
+    for package in ["c1.c1z.v3", "c1.storage.v3"] {
+        let code = std::fs::read(out.path().join(format!("{package}.rs"))).unwrap();
+        support::assert_file_is(&proto.join(format!("{package}.rs")), &code);
+    }
+    for (mut set, name) in [(manifest, "c1z.manifest.binpb"), (rows, "c1z.rows.binpb")] {
+        set.file.iter_mut().for_each(|file| file.source_code_info = None);
+        let set = rosettar::schema::order(&set.encode_to_vec()).unwrap();
+        support::assert_file_is(&proto.join(name), &set);
+    }
+}

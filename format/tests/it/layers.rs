@@ -20,8 +20,9 @@ const ORDER: &[&[&str]] = &[
     &["v1", "c1z"],
     &["read"],
     &["write"],
+    &["ancestors"],
     &["dispatch"],
-    &["verify", "extract", "recover", "diff"],
+    &["verify", "extract", "recover", "diff", "convert"],
     &["lib"],
 ];
 

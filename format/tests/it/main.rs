@@ -3,6 +3,7 @@
 
 #[cfg(target_os = "linux")]
 mod attacks;
+mod c1z;
 mod concurrency;
 mod counted;
 mod counts;

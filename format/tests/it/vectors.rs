@@ -88,8 +88,8 @@ fn differences(archive: &Archive, expected: &Value) -> std::result::Result<(), S
     }
     let attributes: BTreeMap<_, _> = facts.manifest.attributes.iter().collect();
     for (what, found) in [
-        ("root", json!(facts.root_digest.to_string())),
-        ("content", json!(facts.content_digest.to_string())),
+        ("root", json!(facts.root_digest.unwrap().to_string())),
+        ("content", json!(facts.content_digest.unwrap().to_string())),
         ("streams", json!(streams)),
         ("attributes", json!(attributes)),
     ] {

@@ -168,8 +168,8 @@ fn check_entries(confirmed: &Confirmed, seen: &[Seen], batch_records: &[u64]) ->
     table.finish(index)?;
     let facts = &confirmed.facts;
     let found = content.finish(&facts.streams, &facts.manifest.attributes, &facts.manifest.annotations);
-    if found != facts.content_digest {
-        let message = format!("the content digest: expected {}, found {found}", facts.content_digest);
+    if found != index.content_digest {
+        let message = format!("the content digest: expected {}, found {found}", index.content_digest);
         return Err(Error::new(code::CONTENT_DIGEST, message));
     }
     Ok(())

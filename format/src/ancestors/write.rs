@@ -1,0 +1,521 @@
+//! Writing C1Z files, in one pass to any sink (C1Z.md, "Writing").
+
+use std::collections::HashSet;
+use std::fmt;
+use std::io::{self, Read, Write};
+
+use zstd::bulk::Compressor;
+use zstd::stream::Encoder;
+
+use super::options::C1zOptions;
+use crate::c1z::{self, FramePlace};
+use crate::digest::{Digest, Hasher};
+use crate::error::{Error, Result, code};
+use crate::io::AtomicFile;
+use crate::model::{C1zEncoding, Entry, EntryKind, Mtime};
+use crate::monitor::Monitor;
+use crate::parallel::OrderedPool;
+use crate::path::EntryPath;
+use crate::read::{Archive, Driver};
+use crate::write::NewEntry;
+
+/// Larger files are compressed as they come; smaller ones whole, on several threads.
+const WHOLE: u64 = 8 << 20;
+/// At how many bytes, or files, small files become a job: one by one, they would cost more to hand over than to compress.
+const BATCH_BYTES: usize = 1 << 20;
+const BATCH_FILES: usize = 128;
+/// How much is read at a time.
+const PIECE: usize = 256 << 10;
+/// The window of version 1: 8 MiB.
+const V1_WINDOW_LOG: u32 = 23;
+
+/// Where the bytes go.
+pub(super) enum Sink<'a> {
+    File(AtomicFile),
+    Stream(Box<dyn Write + Send + 'a>),
+}
+
+impl Write for Sink<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::File(file) => file.write(bytes),
+            Self::Stream(sink) => sink.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Self::File(file) => file.flush(),
+            Self::Stream(sink) => sink.flush(),
+        }
+    }
+}
+
+/// Counts what passes.
+struct Counted<W> {
+    sink: W,
+    size: u64,
+}
+
+impl<W: Write> Write for Counted<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.sink.write(bytes)?;
+        self.size += written as u64;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.sink.flush()
+    }
+}
+
+/// What a C1Z writer made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct C1zSummary {
+    /// Bytes of the file.
+    pub size: u64,
+    /// Regular files in it.
+    pub files: u64,
+    /// Directories in it.
+    pub directories: u64,
+    /// Bytes of the contents of all files.
+    pub file_bytes: u64,
+    /// Bytes of frames that were copied as they are from the previous file.
+    pub copied_bytes: u64,
+}
+
+/// Writes a C1Z v3 file; made by [`C1zOptions`].
+///
+/// In the encoding `indexed_zstd` files come in the bytewise order of their paths; in the others anything comes after the
+/// directory that it is in, if that comes at all. Dropping the writer publishes nothing.
+pub struct C1zWriter<'a> {
+    payload: Payload<'a>,
+    encoding: C1zEncoding,
+    monitor: Monitor,
+    paths: HashSet<String>,
+    files: HashSet<String>,
+    last: Option<EntryPath>,
+    entries: u64,
+    summary: C1zSummary,
+    options: C1zOptions,
+    failed: bool,
+}
+
+enum Payload<'a> {
+    Tar(Counted<Sink<'a>>),
+    TarZstd(Encoder<'static, Counted<Sink<'a>>>),
+    Indexed(Box<Indexed<'a>>),
+}
+
+/// A payload under way in which each file is a frame.
+struct Indexed<'a> {
+    sink: Counted<Sink<'a>>,
+    manifest: Vec<u8>,
+    rows: Vec<FramePlace>,
+    pool: OrderedPool<Batch, Result<Vec<Framed>>>,
+    /// Small files that are to be one job, and how many bytes they have.
+    batch: Batch,
+    batched: usize,
+    level: i32,
+    copied: u64,
+}
+
+/// Paths and contents of files, in order.
+type Batch = Vec<(EntryPath, Vec<u8>)>;
+
+/// A file as a frame, without its place.
+struct Framed {
+    path: EntryPath,
+    frame: Vec<u8>,
+    raw: u64,
+    checksum: u64,
+    digest: Digest,
+    copied: bool,
+}
+
+impl<'a> C1zWriter<'a> {
+    pub(super) fn new(sink: Sink<'a>, options: C1zOptions, manifest: Vec<u8>) -> Result<Self> {
+        check_level(options.level)?;
+        let mut sink = Counted { sink, size: 0 };
+        let head = [&c1z::MAGIC_V3[..], &(manifest.len() as u32).to_be_bytes(), &manifest].concat();
+        sink.write_all(&head).map_err(cannot_write)?;
+        let encoding = options.encoding();
+        let payload = match encoding {
+            C1zEncoding::Tar => Payload::Tar(sink),
+            C1zEncoding::TarZstd => Payload::TarZstd(encoder(sink, options.level, None)?),
+            C1zEncoding::IndexedZstd => {
+                let (level, previous) = (options.level, options.previous.clone());
+                let pool = OrderedPool::new(options.threads, move || {
+                    let previous = previous.clone();
+                    let mut compressor = None;
+                    move |batch: Batch| {
+                        let mut frame = |(path, content): (EntryPath, Vec<u8>)| {
+                            frame_of(path, &content, level, previous.as_ref(), &mut compressor)
+                        };
+                        batch.into_iter().map(&mut frame).collect()
+                    }
+                });
+                Payload::Indexed(Box::new(Indexed {
+                    sink,
+                    manifest,
+                    rows: Vec::new(),
+                    pool,
+                    batch: Vec::new(),
+                    batched: 0,
+                    level,
+                    copied: 0,
+                }))
+            }
+        };
+        let summary = C1zSummary { size: 0, files: 0, directories: 0, file_bytes: 0, copied_bytes: 0 };
+        Ok(Self {
+            payload,
+            encoding,
+            monitor: options.monitor.clone(),
+            paths: HashSet::new(),
+            files: HashSet::new(),
+            last: None,
+            entries: 0,
+            summary,
+            options,
+            failed: false,
+        })
+    }
+
+    /// Adds a file. In the encoding `indexed_zstd` its mode and time are not stored.
+    ///
+    /// # Errors
+    /// As [`add_reader`](Self::add_reader).
+    pub fn add_bytes(&mut self, entry: NewEntry, content: &[u8]) -> Result<()> {
+        self.add_reader(entry, content.len() as u64, content)
+    }
+
+    /// Adds a file whose content, of `size` bytes, `source` has.
+    ///
+    /// # Errors
+    /// `usage.input` where the order is not the encoding's or the content has another size; `path.duplicate`,
+    /// `path.parent`; `limit.*`; `io.read` where `source` fails, `io.write` where the sink does; `usage.interrupted`.
+    pub fn add_reader(&mut self, entry: NewEntry, size: u64, source: impl Read) -> Result<()> {
+        let (path, mode, mtime) = entry.into_parts();
+        let mode = mode.map_or(0o644, |mode| mode & 0o644);
+        self.add(Entry::file(path, mode, mtime, size, Digest::ZERO), source)
+    }
+
+    /// Adds a directory.
+    ///
+    /// # Errors
+    /// As [`add_reader`](Self::add_reader); `usage.input` in the encoding `indexed_zstd`, which has none.
+    pub fn add_directory(&mut self, entry: NewEntry) -> Result<()> {
+        let (path, mode, mtime) = entry.into_parts();
+        let mode = mode.map_or(0o755, |mode| mode & 0o755);
+        self.add(Entry::directory(path, mode, mtime), io::empty())
+    }
+
+    fn add(&mut self, entry: Entry, source: impl Read) -> Result<()> {
+        if self.failed {
+            let message = "an earlier call to this writer failed: make a new one";
+            return Err(Error::new(code::USAGE_WRITER_FAILED, message));
+        }
+        self.failed = true;
+        self.check(&entry)?;
+        let path = entry.path.to_string();
+        let mut source = Exact { source, left: entry.size, path: &path, monitor: &self.monitor };
+        match &mut self.payload {
+            Payload::Tar(sink) => add_member(sink, &entry, &mut source)?,
+            Payload::TarZstd(sink) => add_member(sink, &entry, &mut source)?,
+            Payload::Indexed(indexed) => indexed.add(&entry, &mut source)?,
+        }
+        match entry.kind {
+            EntryKind::Directory => self.summary.directories += 1,
+            _ => {
+                self.summary.files += 1;
+                self.summary.file_bytes += entry.size;
+                self.files.insert(path.clone());
+            }
+        }
+        self.last = Some(entry.path);
+        self.paths.insert(path);
+        self.failed = false;
+        Ok(())
+    }
+
+    fn check(&mut self, entry: &Entry) -> Result<()> {
+        let path = entry.path.as_str();
+        let fault = |code, message: String| Err(Error::new(code, message).with_entry(path));
+        self.entries += 1;
+        entry.path.check(&self.options.limits)?;
+        if self.entries > self.options.limits.entries {
+            let message = format!("more entries than the limit entries of {}", self.options.limits.entries);
+            return fault(code::LIMIT_ENTRIES, message);
+        }
+        if self.paths.contains(path) {
+            return fault(code::PATH_DUPLICATE, "a second entry with this path: expected it once".to_owned());
+        }
+        if let Some(parent) = entry.path.ancestors().find(|parent| self.files.contains(*parent)) {
+            return fault(code::PATH_PARENT, format!("an entry below {parent:?}, which is a file"));
+        }
+        if self.encoding == C1zEncoding::IndexedZstd {
+            if entry.kind == EntryKind::Directory {
+                return fault(code::USAGE_INPUT, "the encoding indexed_zstd holds no directories".to_owned());
+            }
+            if self.last.as_ref().is_some_and(|last| last.as_str() > path) {
+                return fault(code::USAGE_INPUT, "expected files in the bytewise order of their paths".to_owned());
+            }
+        } else if entry.kind == EntryKind::File {
+            // Whatever was below it, it would not be a directory any more.
+        }
+        Ok(())
+    }
+
+    /// Writes the end, and publishes the file where it has a path.
+    ///
+    /// # Errors
+    /// `usage.writer-failed` after a failure; `path.parent` where a file has entries below it; `io.write`, `io.file`.
+    pub fn finish(mut self) -> Result<C1zSummary> {
+        if self.failed {
+            let message = "an earlier call to this writer failed: make a new one";
+            return Err(Error::new(code::USAGE_WRITER_FAILED, message));
+        }
+        // A file that came after what is below it.
+        let below = |path: &&String| path.match_indices('/').any(|(at, _)| self.files.contains(&path[..at]));
+        if let Some(path) = self.paths.iter().find(below) {
+            return Err(Error::new(code::PATH_PARENT, "an entry below a path that is a file").with_entry(path.as_str()));
+        }
+        let mut sink = match self.payload {
+            Payload::Tar(mut sink) => {
+                sink.write_all(&c1z::end_of_tar()).map_err(cannot_write)?;
+                sink
+            }
+            Payload::TarZstd(mut encoder) => {
+                encoder.write_all(&c1z::end_of_tar()).map_err(cannot_write)?;
+                encoder.finish().map_err(cannot_write)?
+            }
+            Payload::Indexed(indexed) => {
+                self.summary.copied_bytes = 0;
+                let (sink, copied) = indexed.finish()?;
+                self.summary.copied_bytes = copied;
+                sink
+            }
+        };
+        sink.flush().map_err(cannot_write)?;
+        self.summary.size = sink.size;
+        if let Sink::File(file) = sink.sink {
+            file.commit()?;
+        }
+        Ok(self.summary)
+    }
+}
+
+impl fmt::Debug for C1zWriter<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("C1zWriter")
+            .field("encoding", &self.encoding)
+            .field("entries", &self.entries)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<'a> Indexed<'a> {
+    fn add(&mut self, entry: &Entry, source: &mut Exact<'_, impl Read>) -> Result<()> {
+        if entry.size <= WHOLE {
+            let mut content = Vec::new();
+            source.all(&mut |piece| {
+                content.extend_from_slice(piece);
+                Ok(())
+            })?;
+            self.batched += content.len();
+            self.batch.push((entry.path.clone(), content));
+            if self.batched >= BATCH_BYTES || self.batch.len() >= BATCH_FILES {
+                self.submit()?;
+            }
+            return Ok(());
+        }
+        self.drain()?;
+        let offset = self.sink.size;
+        let mut hasher = Hasher::new();
+        let mut checksum = c1z::Checksum::new();
+        let mut encoder = encoder(&mut self.sink, self.level, Some(entry.size))?;
+        source.all(&mut |piece| {
+            hasher.update(piece);
+            checksum.update(piece);
+            encoder.write_all(piece).map_err(cannot_write)
+        })?;
+        encoder.finish().map_err(cannot_write)?;
+        self.rows.push(FramePlace {
+            path: entry.path.clone(),
+            offset,
+            stored: self.sink.size - offset,
+            raw: entry.size,
+            checksum: checksum.finish(),
+            digest: hasher.finish(),
+        });
+        Ok(())
+    }
+
+    /// Gives the pool the files at hand.
+    fn submit(&mut self) -> Result<()> {
+        if !self.batch.is_empty() {
+            while self.pool.is_full() {
+                self.take()?;
+            }
+            self.pool.submit(std::mem::take(&mut self.batch));
+            self.batched = 0;
+        }
+        Ok(())
+    }
+
+    /// Writes the frames of the oldest job.
+    fn take(&mut self) -> Result<bool> {
+        let Some(framed) = self.pool.take() else { return Ok(false) };
+        for Framed { path, frame, raw, checksum, digest, copied } in framed? {
+            let (offset, stored) = (self.sink.size, frame.len() as u64);
+            self.sink.write_all(&frame).map_err(cannot_write)?;
+            self.copied += if copied { stored } else { 0 };
+            self.rows.push(FramePlace { path, offset, stored, raw, checksum, digest });
+        }
+        Ok(true)
+    }
+
+    fn drain(&mut self) -> Result<()> {
+        self.submit()?;
+        while self.take()? {}
+        Ok(())
+    }
+
+    fn finish(mut self) -> Result<(Counted<Sink<'a>>, u64)> {
+        self.drain()?;
+        let index = c1z::encode_index(&self.rows, &self.manifest, self.sink.size)?;
+        self.sink.write_all(&index).map_err(cannot_write)?;
+        Ok((self.sink, self.copied))
+    }
+}
+
+/// A content as a frame: the one that the previous file has for it, once that was proven, or a new one.
+fn frame_of(
+    path: EntryPath,
+    content: &[u8],
+    level: i32,
+    previous: Option<&Archive>,
+    compressor: &mut Option<Compressor<'static>>,
+) -> Result<Framed> {
+    let (digest, checksum, raw) = (Digest::of(content), c1z::checksum(content), content.len() as u64);
+    if let Some(Driver::Listed(previous)) = previous.map(|previous| &previous.driver)
+        && let Some(frame) = previous.proven_frame(path.as_str(), raw, digest)?
+    {
+        return Ok(Framed { path, frame, raw, checksum, digest, copied: true });
+    }
+    let cannot = |e| Error::io(code::IO_WRITE, "compressing", e);
+    let compressor = match compressor {
+        Some(compressor) => compressor,
+        None => {
+            let mut made = Compressor::new(level).map_err(cannot)?;
+            made.include_checksum(true).map_err(cannot)?;
+            made.include_contentsize(true).map_err(cannot)?;
+            compressor.insert(made)
+        }
+    };
+    let frame = compressor.compress(content).map_err(cannot)?;
+    Ok(Framed { path, frame, raw, checksum, digest, copied: false })
+}
+
+/// Writes a member of a tar.
+fn add_member(sink: &mut impl Write, entry: &Entry, source: &mut Exact<'_, impl Read>) -> Result<()> {
+    let seconds = Mtime::from_seconds(entry.mtime.seconds);
+    let entry = Entry { mtime: seconds, ..entry.clone() };
+    sink.write_all(&c1z::tar_head(&entry)).map_err(cannot_write)?;
+    source.all(&mut |piece| sink.write_all(piece).map_err(cannot_write))?;
+    let padding = (512 - entry.size % 512) % 512;
+    sink.write_all(&[0; 512][..padding as usize]).map_err(cannot_write)
+}
+
+/// Writes a C1Z v1 file: the SQLite database that `source` has, in one frame. Returns the size of the file.
+///
+/// # Errors
+/// `c1z.database` where it is no SQLite database; `io.read`, `io.write`, `io.file`, `usage.*`.
+pub(crate) fn write_v1(sink: impl Write, source: impl Read, level: i32, monitor: &Monitor) -> Result<u64> {
+    check_level(level)?;
+    let mut source = source;
+    let mut magic = Vec::new();
+    (&mut source).take(16).read_to_end(&mut magic).map_err(cannot_read)?;
+    if magic != *b"SQLite format 3\0" {
+        let message = "expected a SQLite database, which begins with `SQLite format 3`";
+        return Err(Error::new(code::C1Z_DATABASE, message));
+    }
+    let mut sink = Counted { sink, size: 0 };
+    sink.write_all(&c1z::MAGIC_V1).map_err(cannot_write)?;
+    let mut encoder = encoder(&mut sink, level, None)?;
+    encoder.window_log(V1_WINDOW_LOG).map_err(cannot_write)?;
+    let mut piece = vec![0; PIECE];
+    let mut source = magic.chain(source);
+    loop {
+        match source.read(&mut piece) {
+            Ok(0) => break,
+            Ok(read) => {
+                encoder.write_all(&piece[..read]).map_err(cannot_write)?;
+                monitor.advance(read as u64)?;
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(cannot_read(error)),
+        }
+    }
+    encoder.finish().map_err(cannot_write)?;
+    Ok(sink.size)
+}
+
+fn encoder<'e, W: Write>(sink: W, level: i32, size: Option<u64>) -> Result<Encoder<'e, W>> {
+    let set_up = || -> io::Result<_> {
+        let mut encoder = Encoder::new(sink, level)?;
+        encoder.include_checksum(true)?;
+        encoder.set_pledged_src_size(size)?;
+        Ok(encoder)
+    };
+    set_up().map_err(|e| Error::io(code::IO_WRITE, "setting up zstd", e))
+}
+
+fn check_level(level: i32) -> Result<()> {
+    let range = zstd::compression_level_range();
+    if range.contains(&level) && level != 0 {
+        return Ok(());
+    }
+    let message = format!("compression level {level}: expected {} to {}, and not 0", range.start(), range.end());
+    Err(Error::new(code::USAGE_OPTION, message))
+}
+
+fn cannot_write(error: io::Error) -> Error {
+    Error::io(code::IO_WRITE, "writing the file", error)
+}
+
+fn cannot_read(error: io::Error) -> Error {
+    Error::io(code::IO_READ, "reading a content", error)
+}
+
+/// A content that must have the size that was stated.
+struct Exact<'p, R> {
+    source: R,
+    left: u64,
+    path: &'p str,
+    monitor: &'p Monitor,
+}
+
+impl<R: Read> Exact<'_, R> {
+    fn all(&mut self, see: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
+        let mut piece = vec![0; (PIECE as u64).min(self.left.saturating_add(1)) as usize];
+        loop {
+            match self.source.read(&mut piece) {
+                Ok(0) if self.left == 0 => return self.monitor.advance(0),
+                Ok(read) if read > 0 && read as u64 <= self.left => {
+                    see(&piece[..read])?;
+                    self.left -= read as u64;
+                    self.monitor.advance(read as u64)?;
+                }
+                Ok(_) => {
+                    let message = "a content is not of the size that was stated for it";
+                    return Err(Error::new(code::USAGE_INPUT, message).with_entry(self.path));
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(cannot_read(error).with_entry(self.path)),
+            }
+        }
+    }
+}

@@ -1,0 +1,582 @@
+//! Converting between formats: Rosettar, C1Z v3 in each of its encodings, C1Z v1 (C1Z.md, "Converting").
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::fs::File;
+use std::io::Write as _;
+use std::path::Path;
+use std::str::FromStr;
+
+use crate::ancestors::{C1zOptions, C1zWriter, DATABASE, write_v1};
+use crate::error::{Error, Result, code};
+use crate::io::AtomicFile;
+use crate::limits::Limits;
+use crate::model::{Annotation, C1zEncoding, Entry, EntryKind, Mtime};
+use crate::monitor::Monitor;
+use crate::path::EntryPath;
+use crate::proto;
+use crate::read::{Archive, Driver};
+use crate::write::tree::{self, SourceOpener, TreeItem, TreeKind, WalkOptions};
+use crate::write::{NewEntry, RecordType, WriteOptions};
+
+/// The type of the annotation that holds a C1Z manifest.
+const MANIFEST_TYPE: &str = "c1.c1z.v3.C1ZManifestV3";
+/// How a C1Z payload is taken out.
+const FILE_MODE: u16 = 0o644;
+const DIRECTORY_MODE: u16 = 0o755;
+
+/// What to convert to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Target {
+    /// A Rosettar archive.
+    Rosettar,
+    /// A C1Z v3 file in this encoding.
+    C1z3(C1zEncoding),
+    /// A C1Z v1 file.
+    C1z1,
+}
+
+impl Target {
+    /// The names that [`from_str`](Self::from_str) knows.
+    pub const NAMES: &'static [&'static str] = &["rtar", "c1z3-indexed", "c1z3-tar-zstd", "c1z3-tar", "c1z1"];
+
+    /// The target's name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Rosettar => "rtar",
+            Self::C1z3(C1zEncoding::IndexedZstd) => "c1z3-indexed",
+            Self::C1z3(C1zEncoding::TarZstd) => "c1z3-tar-zstd",
+            Self::C1z3(C1zEncoding::Tar) => "c1z3-tar",
+            Self::C1z1 => "c1z1",
+        }
+    }
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for Target {
+    type Err = Error;
+
+    fn from_str(name: &str) -> Result<Self> {
+        match name {
+            "rtar" => Ok(Self::Rosettar),
+            "c1z3-indexed" => Ok(Self::C1z3(C1zEncoding::IndexedZstd)),
+            "c1z3-tar-zstd" => Ok(Self::C1z3(C1zEncoding::TarZstd)),
+            "c1z3-tar" => Ok(Self::C1z3(C1zEncoding::Tar)),
+            "c1z1" => Ok(Self::C1z1),
+            _ => {
+                let message = format!("no format is called {name:?}: expected {}", Self::NAMES.join(", "));
+                Err(Error::new(code::USAGE_OPTION, message))
+            }
+        }
+    }
+}
+
+/// What to convert to, and how.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct ConvertOptions {
+    target: Target,
+    lossy: bool,
+    engine: Option<String>,
+    schema_version: u32,
+    manifest: Option<Vec<u8>>,
+    level: i32,
+    threads: usize,
+    limits: Limits,
+    monitor: Monitor,
+}
+
+impl ConvertOptions {
+    /// To this target; nothing may be lost.
+    pub fn new(target: Target) -> Self {
+        Self {
+            target,
+            lossy: false,
+            engine: None,
+            schema_version: 0,
+            manifest: None,
+            level: 3,
+            threads: std::thread::available_parallelism().map_or(1, usize::from),
+            limits: Limits::default(),
+            monitor: Monitor::new(),
+        }
+    }
+
+    /// Whether to leave out what the target cannot hold; refused unless set.
+    #[must_use]
+    pub fn lossy(mut self, lossy: bool) -> Self {
+        self.lossy = lossy;
+        self
+    }
+
+    /// The storage engine that a C1Z v3 file names, where the source has no C1Z manifest, and the version of what the
+    /// engine stores.
+    #[must_use]
+    pub fn engine(mut self, engine: impl Into<String>, schema_version: u32) -> Self {
+        self.engine = Some(engine.into());
+        self.schema_version = schema_version;
+        self
+    }
+
+    /// The manifest that a C1Z v3 file gets, a serialized `c1.c1z.v3.C1ZManifestV3`, whatever the source has.
+    #[must_use]
+    pub fn manifest(mut self, manifest: impl Into<Vec<u8>>) -> Self {
+        self.manifest = Some(manifest.into());
+        self
+    }
+
+    /// zstd's compression level; 3 unless set.
+    #[must_use]
+    pub fn level(mut self, level: i32) -> Self {
+        self.level = level;
+        self
+    }
+
+    /// How many threads compress; the number of cores unless set.
+    #[must_use]
+    pub fn threads(mut self, threads: usize) -> Self {
+        self.threads = threads.max(1);
+        self
+    }
+
+    /// Limits; the reader's defaults unless set.
+    #[must_use]
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Where to count the bytes of content taken in.
+    #[must_use]
+    pub fn monitor(mut self, monitor: Monitor) -> Self {
+        self.monitor = monitor;
+        self
+    }
+}
+
+/// Something that the target of a conversion cannot hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Loss {
+    /// What it is, such as `modes other than 0644`.
+    pub what: &'static str,
+    /// How many there are.
+    pub count: u64,
+    /// One of them: a path, or a name.
+    pub example: String,
+}
+
+/// What a conversion made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ConvertReport {
+    /// What was left out.
+    pub losses: Vec<Loss>,
+    /// Bytes of the new file.
+    pub size: u64,
+    /// Regular files in it.
+    pub files: u64,
+    /// Directories in it.
+    pub directories: u64,
+    /// Symbolic links in it.
+    pub symlinks: u64,
+    /// Bytes of the contents of all files.
+    pub file_bytes: u64,
+    /// Records in it.
+    pub records: u64,
+    /// Bytes of frames that were copied as they are.
+    pub copied_bytes: u64,
+}
+
+impl Archive {
+    /// What the target of a conversion cannot hold of this archive.
+    ///
+    /// # Errors
+    /// `usage.format` where there is no such conversion, and whatever is wrong with the entries.
+    pub fn losses(&self, target: Target) -> Result<Vec<Loss>> {
+        let entries = self.entries().collect::<Result<Vec<_>>>()?;
+        let mut losses = entry_losses(&entries, target)?;
+        let facts = self.facts();
+        if target == Target::Rosettar || facts.c1z.is_some() {
+            return Ok(losses.list());
+        }
+        facts.streams.iter().for_each(|stream| losses.add("streams of records", stream.name()));
+        facts.manifest.attributes.keys().for_each(|key| losses.add("attributes", key));
+        for annotation in &facts.manifest.annotations {
+            if target == Target::C1z1 || annotation.type_name() != MANIFEST_TYPE {
+                losses.add("annotations", annotation.type_name());
+            }
+        }
+        if facts.manifest.created.is_some() {
+            losses.add("the time of creation", "");
+        }
+        Ok(losses.list())
+    }
+
+    /// Converts the archive to the file at `path`, which appears when it is complete.
+    ///
+    /// ```
+    /// use rosettar::convert::{ConvertOptions, Target};
+    /// use rosettar::{C1zEncoding, NewEntry, WriteOptions};
+    /// # let folder = tempfile::tempdir().unwrap();
+    /// # let path = folder.path().join("a.c1z");
+    ///
+    /// let mut archive = Vec::new();
+    /// let mut writer = WriteOptions::new().write_to(&mut archive)?;
+    /// writer.add_bytes(NewEntry::new("a.txt")?, b"alpha")?;
+    /// writer.finish()?;
+    /// let options = ConvertOptions::new(Target::C1z3(C1zEncoding::IndexedZstd)).engine("pebble", 24);
+    /// rosettar::open(archive)?.convert(&path, &options)?;
+    /// assert_eq!(rosettar::open_path(&path)?.read("a.txt")?, b"alpha");
+    /// # Ok::<(), rosettar::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `policy.lossy` where something would be lost that may not; `usage.format` where there is no such conversion;
+    /// `usage.option` where a C1Z v3 file has no engine to name; whatever is wrong with the source; failures to write.
+    pub fn convert(&self, path: impl AsRef<Path>, options: &ConvertOptions) -> Result<ConvertReport> {
+        let losses = self.losses(options.target)?;
+        check_losses(&losses, options)?;
+        let mut report = match options.target {
+            Target::Rosettar => self.to_rosettar(path.as_ref(), options),
+            Target::C1z3(encoding) => self.to_c1z3(path.as_ref(), encoding, options),
+            Target::C1z1 => {
+                let entry = self.entry(DATABASE).map_err(|_| no_database())?;
+                let mut file = AtomicFile::replace(&path)?;
+                let size = write_v1(&mut file, self.open_entry(DATABASE)?, options.level, &options.monitor)?;
+                file.commit()?;
+                Ok(ConvertReport { size, files: 1, file_bytes: entry.size, ..empty_report() })
+            }
+        }?;
+        report.losses = losses;
+        Ok(report)
+    }
+
+    fn to_rosettar(&self, path: &Path, options: &ConvertOptions) -> Result<ConvertReport> {
+        let Some(c1z) = self.facts().c1z.as_deref() else {
+            let message = "the archive is a Rosettar archive already: expected another format";
+            return Err(Error::new(code::USAGE_FORMAT, message));
+        };
+        let mut writer = WriteOptions::new()
+            .level(options.level)
+            .threads(options.threads)
+            .limits(options.limits.clone())
+            .monitor(options.monitor.clone())
+            .create(path)?;
+        if let Some(manifest) = &c1z.manifest {
+            let type_url = format!("type.googleapis.com/{MANIFEST_TYPE}");
+            let annotation = Annotation { type_url, value: manifest.bytes.clone() };
+            writer.annotate_encoded(annotation, proto::C1Z_MANIFEST_SET)?;
+        }
+        let mut records = 0;
+        let declared = self
+            .streams()
+            .iter()
+            .map(|info| {
+                let set = self.descriptor_set(info.declaration.schema)?;
+                writer.declare(info.name(), RecordType::new(info.type_name(), set.to_vec()))
+            })
+            .collect::<Result<Vec<_>>>()?;
+        for entry in self.sorted(Order::Tar)? {
+            let new = NewEntry::at(entry.path.clone()).mode(u32::from(entry.mode)).mtime(entry.mtime);
+            match entry.kind {
+                EntryKind::Directory => writer.add_directory(new)?,
+                _ => writer.add_reader(new, Some(entry.size), self.open_entry(entry.path.as_str())?)?,
+            }
+        }
+        for (info, id) in self.streams().iter().zip(declared) {
+            let mut stream = self.stream(info.name())?.records(..)?;
+            while let Some(record) = stream.next_record()? {
+                writer.append_encoded(id, record)?;
+                records += 1;
+            }
+        }
+        let summary = writer.finish()?;
+        let totals = summary.totals;
+        Ok(ConvertReport {
+            losses: Vec::new(),
+            size: summary.size,
+            files: totals.files,
+            directories: totals.directories,
+            symlinks: totals.symlinks,
+            file_bytes: totals.file_bytes,
+            records,
+            copied_bytes: 0,
+        })
+    }
+
+    fn to_c1z3(&self, path: &Path, encoding: C1zEncoding, options: &ConvertOptions) -> Result<ConvertReport> {
+        let mut c1z = options.c1z(encoding, self.c1z_manifest())?;
+        if encoding == C1zEncoding::IndexedZstd && matches!(self.driver, Driver::Listed(_)) {
+            c1z = c1z.previous(self);
+        }
+        let mut writer = c1z.create(path)?;
+        let order = if encoding == C1zEncoding::IndexedZstd { Order::Path } else { Order::Tar };
+        for entry in self.sorted(order)? {
+            let path = entry.path.clone();
+            let content = match entry.kind {
+                EntryKind::File => Some(self.open_entry(path.as_str())?),
+                _ => None,
+            };
+            add(&mut writer, &entry, encoding, content)?;
+        }
+        Ok(report_of(writer.finish()?))
+    }
+
+    /// The C1Z manifest that the archive has, as its own or as an annotation: a serialized `c1.c1z.v3.C1ZManifestV3`, which
+    /// [`c1z_manifest_descriptors`](crate::c1z_manifest_descriptors) describes.
+    pub fn c1z_manifest(&self) -> Option<&[u8]> {
+        let facts = self.facts();
+        if let Some(c1z) = &facts.c1z {
+            return c1z.manifest.as_ref().map(|manifest| manifest.bytes.as_slice());
+        }
+        let annotations = &facts.manifest.annotations;
+        annotations.iter().find(|found| found.type_name() == MANIFEST_TYPE).map(|found| found.value.as_slice())
+    }
+
+    fn sorted(&self, order: Order) -> Result<Vec<Entry>> {
+        let mut entries = self.entries().collect::<Result<Vec<_>>>()?;
+        sort(&mut entries, order);
+        Ok(entries)
+    }
+}
+
+/// Makes a C1Z v3 file or a Rosettar archive of all that is in `directory`.
+///
+/// # Errors
+/// As [`Archive::convert`] and [`walk`](tree::walk).
+pub fn convert_directory(
+    directory: impl AsRef<Path>,
+    path: impl AsRef<Path>,
+    options: &ConvertOptions,
+) -> Result<ConvertReport> {
+    let Target::C1z3(encoding) = options.target else {
+        let message = format!(
+            "a directory cannot be made a file of the format {}: `pack` makes a Rosettar archive",
+            options.target
+        );
+        return Err(Error::new(code::USAGE_FORMAT, message));
+    };
+    let walk = WalkOptions::new().limits(options.limits.clone()).output(path.as_ref());
+    let tree = tree::walk(directory, &walk)?;
+    let mut items: Vec<(Entry, &TreeItem)> = tree.items.iter().map(|item| (entry_of(item), item)).collect();
+    let entries: Vec<Entry> = items.iter().map(|(entry, _)| entry.clone()).collect();
+    let losses = entry_losses(&entries, options.target)?.list();
+    check_losses(&losses, options)?;
+    let order = if encoding == C1zEncoding::IndexedZstd { Order::Path } else { Order::Tar };
+    items.sort_by_cached_key(|(entry, _)| key(entry, order));
+    let mut writer = options.c1z(encoding, None)?.create(path)?;
+    let mut opener = SourceOpener::default();
+    for (entry, item) in items {
+        let mut content = match entry.kind {
+            EntryKind::File => Some(opener.open(item)?),
+            _ => None,
+        };
+        add(&mut writer, &entry, encoding, content.as_mut())?;
+        if let Some(content) = content {
+            content.check_unchanged()?;
+        }
+    }
+    let mut report = report_of(writer.finish()?);
+    report.losses = losses;
+    Ok(report)
+}
+
+/// Makes a C1Z v1 file of the SQLite database at `database`, which nothing may be writing to.
+///
+/// # Errors
+/// `c1z.database` where it is none; `io.*`; `usage.option`, `usage.format` for another target.
+pub fn convert_database(
+    database: impl AsRef<Path>,
+    path: impl AsRef<Path>,
+    options: &ConvertOptions,
+) -> Result<ConvertReport> {
+    if options.target != Target::C1z1 {
+        let message =
+            format!("a SQLite database cannot be made a file of the format {}: expected c1z1", options.target);
+        return Err(Error::new(code::USAGE_FORMAT, message));
+    }
+    let database = database.as_ref();
+    let cannot = |e| Error::io(code::IO_FILE, format_args!("cannot read {}", database.display()), e);
+    let source = File::open(database).map_err(cannot)?;
+    let before = source.metadata().map_err(cannot)?;
+    let mut file = AtomicFile::replace(path)?;
+    let size = write_v1(&mut file, &source, options.level, &options.monitor)?;
+    let after = source.metadata().map_err(cannot)?;
+    if before.len() != after.len() || before.modified().ok() != after.modified().ok() {
+        let message = format!("{} changed while it was read: try again when nothing writes to it", database.display());
+        return Err(Error::new(code::IO_SOURCE_CHANGED, message));
+    }
+    file.flush().map_err(|e| Error::io(code::IO_WRITE, "writing the file", e))?;
+    file.commit()?;
+    Ok(ConvertReport { size, files: 1, file_bytes: before.len(), ..empty_report() })
+}
+
+impl ConvertOptions {
+    /// What a C1Z v3 file is written with, with the manifest that the source has, unless the options have another.
+    fn c1z(&self, encoding: C1zEncoding, manifest: Option<&[u8]>) -> Result<C1zOptions> {
+        let options = match (self.manifest.as_deref().or(manifest), &self.engine) {
+            (Some(manifest), _) => C1zOptions::with_manifest(encoding, manifest),
+            (None, Some(engine)) => C1zOptions::new(encoding, engine).schema_version(self.schema_version),
+            (None, None) => {
+                let message = "a C1Z v3 file names the storage engine of its payload, and the source has no C1Z manifest: state the engine (`--engine`), or a manifest";
+                return Err(Error::new(code::USAGE_OPTION, message));
+            }
+        };
+        Ok(options.level(self.level).threads(self.threads).limits(self.limits.clone()).monitor(self.monitor.clone()))
+    }
+}
+
+/// How entries are sorted.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Order {
+    /// By their names in a tar, where a directory's ends in `/`.
+    Tar,
+    /// By path.
+    Path,
+}
+
+fn key(entry: &Entry, order: Order) -> String {
+    match order {
+        Order::Tar if entry.kind == EntryKind::Directory => format!("{}/", entry.path),
+        _ => entry.path.to_string(),
+    }
+}
+
+fn sort(entries: &mut [Entry], order: Order) {
+    entries.sort_by_cached_key(|entry| key(entry, order));
+}
+
+/// Adds an entry, unless the encoding cannot hold it, which was looked at before.
+fn add(
+    writer: &mut C1zWriter<'_>,
+    entry: &Entry,
+    encoding: C1zEncoding,
+    content: Option<impl std::io::Read>,
+) -> Result<()> {
+    let new = NewEntry::at(entry.path.clone()).mode(u32::from(entry.mode)).mtime(entry.mtime);
+    match (entry.kind, content) {
+        (EntryKind::File, Some(content)) => writer.add_reader(new, entry.size, content),
+        (EntryKind::Directory, _) if encoding != C1zEncoding::IndexedZstd => writer.add_directory(new),
+        _ => Ok(()),
+    }
+}
+
+fn entry_of(item: &TreeItem) -> Entry {
+    let (path, mode) = (item.path.clone(), item.mode as u16);
+    let mtime = Mtime { seconds: item.mtime.0, nanoseconds: item.mtime.1 };
+    match &item.kind {
+        TreeKind::File => Entry::file(path, mode, mtime, item.size, crate::Digest::ZERO),
+        TreeKind::Directory => Entry::directory(path, mode, mtime),
+        TreeKind::Symlink(target) => Entry::symlink(path, mtime, target.clone()),
+    }
+}
+
+/// Losses, counted.
+#[derive(Default)]
+struct Losses(Vec<Loss>);
+
+impl Losses {
+    fn add(&mut self, what: &'static str, example: &str) {
+        match self.0.iter_mut().find(|loss| loss.what == what) {
+            Some(loss) => loss.count += 1,
+            None => self.0.push(Loss { what, count: 1, example: example.to_owned() }),
+        }
+    }
+
+    fn list(self) -> Vec<Loss> {
+        self.0
+    }
+}
+
+/// What the target cannot hold of these entries.
+fn entry_losses(entries: &[Entry], target: Target) -> Result<Losses> {
+    let mut losses = Losses::default();
+    let encoding = match target {
+        Target::Rosettar => return Ok(losses),
+        Target::C1z3(encoding) => encoding,
+        Target::C1z1 => {
+            if !entries.iter().any(|entry| entry.path.as_str() == DATABASE && entry.kind == EntryKind::File) {
+                return Err(no_database());
+            }
+            let others = entries.iter().filter(|entry| entry.path.as_str() != DATABASE);
+            others.for_each(|entry| losses.add("entries beside the database", entry.path.as_str()));
+            return Ok(losses);
+        }
+    };
+    let indexed = encoding == C1zEncoding::IndexedZstd;
+    let parents: BTreeSet<&str> = match indexed {
+        true => entries.iter().flat_map(|entry| EntryPath::ancestors(&entry.path)).collect(),
+        false => BTreeSet::new(),
+    };
+    for entry in entries {
+        let path = entry.path.as_str();
+        let lost_mode = |mask: u16| if indexed { entry.mode != mask } else { entry.mode & !mask != 0 };
+        match entry.kind {
+            EntryKind::Symlink => {
+                losses.add("symbolic links", path);
+                continue;
+            }
+            EntryKind::Directory if indexed && !parents.contains(path) => losses.add("empty directories", path),
+            EntryKind::Directory if lost_mode(DIRECTORY_MODE) => losses.add("modes of directories", path),
+            EntryKind::File if lost_mode(FILE_MODE) => losses.add("modes of files", path),
+            _ => {}
+        }
+        if indexed && entry.mtime != Mtime::default() {
+            losses.add("times of modification", path);
+        } else if !indexed && entry.mtime.nanoseconds != 0 {
+            losses.add("nanoseconds of times of modification", path);
+        }
+    }
+    Ok(losses)
+}
+
+fn check_losses(losses: &[Loss], options: &ConvertOptions) -> Result<()> {
+    if losses.is_empty() || options.lossy {
+        return Ok(());
+    }
+    let list: Vec<String> =
+        losses.iter().map(|loss| format!("{} {} (such as {:?})", loss.count, loss.what, loss.example)).collect();
+    let message = format!(
+        "the format {} cannot hold {}: convert with `lossy` to leave that out",
+        options.target,
+        list.join(", ")
+    );
+    Err(Error::new(code::POLICY_LOSSY, message))
+}
+
+fn no_database() -> Error {
+    let message =
+        format!("a C1Z v1 file holds one SQLite database, and the source has no entry {DATABASE:?} that could be it");
+    Error::new(code::USAGE_FORMAT, message)
+}
+
+fn report_of(summary: crate::ancestors::C1zSummary) -> ConvertReport {
+    ConvertReport {
+        size: summary.size,
+        files: summary.files,
+        directories: summary.directories,
+        file_bytes: summary.file_bytes,
+        copied_bytes: summary.copied_bytes,
+        ..empty_report()
+    }
+}
+
+fn empty_report() -> ConvertReport {
+    ConvertReport {
+        losses: Vec::new(),
+        size: 0,
+        files: 0,
+        directories: 0,
+        symlinks: 0,
+        file_bytes: 0,
+        records: 0,
+        copied_bytes: 0,
+    }
+}
