@@ -198,8 +198,9 @@ pub struct Records {
 struct Batch {
     placed: Placed,
     splitter: Splitter,
-    /// What went by so far: a batch is always passed over from its first byte.
-    hasher: Hasher,
+    /// The content of the chunks so far: a batch is always passed over from its first byte. `None` where its last record
+    /// is not asked for, and so nothing would come of it; that every frame has its digest was found all the same.
+    hasher: Option<Hasher>,
     /// The number of the batch's first record.
     first: u64,
     /// The tar offset of the next byte to hand to the splitter.
@@ -263,7 +264,9 @@ impl Records {
             };
             let at = placed.content_at;
             let splitter = Splitter::new(&self.archive.options.limits);
-            self.batch = Some(Batch { placed, splitter, hasher: Hasher::new(), first, at, chunk: None });
+            let to_its_end = first.saturating_add(placed.entry.records) <= self.end;
+            let hasher = to_its_end.then(Hasher::new);
+            self.batch = Some(Batch { placed, splitter, hasher, first, at, chunk: None });
         }
     }
 }
@@ -290,17 +293,21 @@ impl Batch {
                 return Err(self.located(Error::new(code::RECORD_COUNT, message)));
             }
             let number = archive.index.frame_at(self.at);
+            let start = archive.index.frames[number].tar_offset;
+            let from = (self.at - start) as usize;
             let chunk = match &self.chunk {
                 Some((at_hand, chunk)) if *at_hand == number => Arc::clone(chunk),
                 _ => {
                     let chunk = archive.chunk(number)?;
                     archive.check_member(&self.placed, number, &chunk)?;
+                    if let Some(hasher) = &mut self.hasher {
+                        let to = (end.min(start + chunk.len() as u64) - start) as usize;
+                        hasher.update(&chunk[from..to]);
+                    }
                     self.chunk = Some((number, Arc::clone(&chunk)));
                     chunk
                 }
             };
-            let start = archive.index.frames[number].tar_offset;
-            let from = (self.at - start) as usize;
             let to = (end.min(start + chunk.len() as u64) - start) as usize;
             let mut rest = &chunk[from..to];
             let passed = if skip {
@@ -315,7 +322,6 @@ impl Batch {
                 })
             };
             let passed = passed.map_err(|e| self.located(e))?;
-            self.hasher.update(&chunk[from..to - rest.len()]);
             self.at = start + (to - rest.len()) as u64;
             if let Some(step) = passed {
                 if self.splitter.records() == expected {
@@ -334,7 +340,8 @@ impl Batch {
                 format!("a batch goes on after {} records: expected no more, as its entry says", entry.records);
             return Err(self.located(Error::new(code::RECORD_COUNT, message)));
         }
-        let found = std::mem::replace(&mut self.hasher, Hasher::new()).finish();
+        let Some(hasher) = self.hasher.take() else { return Ok(()) };
+        let found = hasher.finish();
         if found != entry.digest {
             let message = format!("the digest of the content: expected {}, found {found}", entry.digest);
             return Err(self.located(Error::new(code::ENTRY_DIGEST, message)));
