@@ -85,7 +85,9 @@ class Scale:
                 shutil.rmtree(out)
                 # What the system needs to take in as many bytes, whoever writes them.
                 plain = f"head -c {size * GIB} /dev/zero > plain"
-                self.measure("bytes: head -c, for comparison", size * GIB, lambda plain=plain: timed(plain, self.directory))
+                self.measure(
+                    "bytes: head -c, for comparison", size * GIB, lambda plain=plain: timed(plain, self.directory)
+                )
                 (self.directory / "plain").unlink()
             size *= 2
         shutil.rmtree(tree)
