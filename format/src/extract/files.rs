@@ -170,7 +170,7 @@ impl Spanning {
     fn finish(self) -> Result<()> {
         let entry = &self.placed.entry;
         let Some(file) = self.file else { return Ok(()) };
-        check_digest(entry, self.hasher.finish())?;
+        entry.check_digest(self.hasher.finish())?;
         TreeBuilder::finish_file(file, entry)
     }
 }
@@ -186,7 +186,7 @@ fn make(archive: &Indexed, sandbox: &Sandbox, number: usize, chunk: &[u8], membe
     let files = || members.iter().filter(|(placed, _)| placed.entry.kind == EntryKind::File);
     let digests = Digest::of_each(files().map(|(placed, _)| content(placed)));
     for ((placed, _), digest) in files().zip(digests) {
-        check_digest(&placed.entry, digest)?;
+        placed.entry.check_digest(digest)?;
     }
     for (placed, path) in files() {
         let mut file = sandbox.create_file(path)?;
@@ -199,12 +199,4 @@ fn make(archive: &Indexed, sandbox: &Sandbox, number: usize, chunk: &[u8], membe
 
 fn write(file: &mut SandboxFile, bytes: &[u8], entry: &Entry) -> Result<()> {
     file.write_all(bytes).map_err(|e| Error::io(code::IO_WRITE, "writing a file", e).with_entry(entry.path.as_str()))
-}
-
-fn check_digest(entry: &Entry, found: Digest) -> Result<()> {
-    if found != entry.digest {
-        let message = format!("the digest of the content: expected {}, found {found}", entry.digest);
-        return Err(Error::new(code::ENTRY_DIGEST, message).with_entry(entry.path.as_str()));
-    }
-    Ok(())
 }

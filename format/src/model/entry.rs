@@ -1,6 +1,7 @@
 //! One entry (FORMAT.md, "Entries and paths").
 
 use crate::digest::Digest;
+use crate::error::{Error, Result, code};
 use crate::path::{EntryPath, LinkTarget};
 
 /// What an entry is.
@@ -136,6 +137,18 @@ impl Entry {
     pub(crate) const SYMLINK_MODE: u16 = 0o777;
     /// The mode of every reserved member.
     pub(crate) const RESERVED_MODE: u16 = 0o644;
+
+    /// Holds the digest that its content was found to have against its own.
+    ///
+    /// # Errors
+    /// `entry.digest`.
+    pub(crate) fn check_digest(&self, found: Digest) -> Result<()> {
+        if found == self.digest {
+            return Ok(());
+        }
+        let message = format!("the digest of the content: expected {}, found {found}", self.digest);
+        Err(Error::new(code::ENTRY_DIGEST, message).with_entry(self.path.as_str()))
+    }
 
     pub(crate) fn bare(path: EntryPath, kind: EntryKind, mode: u16, mtime: Mtime) -> Self {
         Self { path, kind, mode, mtime, size: 0, digest: Digest::ZERO, target: None, stream: None, records: 0 }

@@ -213,11 +213,7 @@ impl Batch {
             }
             at = end.min(frame_end);
         }
-        let (expected, found) = (self.placed.entry.digest, Digest::of(&buffer.content));
-        if found != expected {
-            let message = format!("the digest of the content: expected {expected}, found {found}");
-            return Err(Error::new(code::ENTRY_DIGEST, message).with_entry(self.path()));
-        }
+        self.placed.entry.check_digest(Digest::of(&buffer.content))?;
         Ok(&buffer.content)
     }
 }

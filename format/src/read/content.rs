@@ -186,12 +186,7 @@ impl Frames {
     }
 
     fn check_digest(&self) -> Result<()> {
-        if let Some(found) = self.wrong {
-            let expected = self.placed.entry.digest;
-            let message = format!("the digest of the content: expected {expected}, found {found}");
-            return Err(Error::new(code::ENTRY_DIGEST, message).with_entry(self.placed.entry.path.as_str()));
-        }
-        Ok(())
+        self.wrong.map_or(Ok(()), |found| self.placed.entry.check_digest(found))
     }
 }
 

@@ -341,12 +341,7 @@ impl Batch {
             return Err(self.located(Error::new(code::RECORD_COUNT, message)));
         }
         let Some(hasher) = self.hasher.take() else { return Ok(()) };
-        let found = hasher.finish();
-        if found != entry.digest {
-            let message = format!("the digest of the content: expected {}, found {found}", entry.digest);
-            return Err(self.located(Error::new(code::ENTRY_DIGEST, message)));
-        }
-        Ok(())
+        entry.check_digest(hasher.finish())
     }
 
     fn located(&self, error: Error) -> Error {

@@ -278,10 +278,7 @@ impl<'a> Verifier<'a> {
         self.faults(cursor)?;
         if whole && entry.kind.has_content() {
             let found = at_once.unwrap_or_else(|| hasher.finish());
-            if found != entry.digest {
-                let message = format!("the digest of the content: expected {}, found {found}", entry.digest);
-                self.problem(self.located(Error::new(code::ENTRY_DIGEST, message), placed))?;
-            }
+            self.check(entry.check_digest(found).map_err(|error| self.located(error, placed)))?;
         }
         if let (Some(batch), true) = (batch, whole) {
             let (records, decoded, outcome) = batch.finish(entry.records);
