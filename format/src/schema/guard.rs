@@ -88,14 +88,21 @@ pub(super) fn prepare(set: &[u8]) -> Result<Checked> {
     let imports = expanded_imports(&entries, &files, &order)?;
     let mut working_copy = Vec::with_capacity(set.len());
     let mut buffer = Vec::new();
-    for (entry, imports) in entries.iter().zip(imports) {
+    for ((entry, imports), file) in entries.iter().zip(imports).zip(&files) {
         buffer.clear();
         for field in wire::fields(entry.bytes) {
             let field = field.map_err(not_a_set)?;
-            // Imports are written anew below; source info is large, and no pool needs it.
-            if !matches!(field.number, 3 | 9 | 10 | 11) {
+            if let (SOURCE_INFO, Raw::Bytes(info)) = (field.number, field.value) {
+                source_info(info).map_err(not_a_set)?;
+            }
+            // Imports and syntax are written anew below; source info is large, and no pool needs it.
+            if !matches!(field.number, 3 | SOURCE_INFO | 10 | 11 | 12) {
                 buffer.extend_from_slice(field.whole);
             }
+        }
+        // An empty one means proto2, too, which prost-reflect does not know.
+        if file.is_proto3() {
+            wire::put_bytes(&mut buffer, 12, b"proto3");
         }
         for import in imports {
             wire::put_bytes(&mut buffer, 3, entries[import].path.as_bytes());
@@ -103,6 +110,27 @@ pub(super) fn prepare(set: &[u8]) -> Result<Checked> {
         wire::put_bytes(&mut working_copy, 1, &buffer);
     }
     Ok(Checked { working_copy, files })
+}
+
+/// The field of a file that has its source info.
+const SOURCE_INFO: u32 = 9;
+
+/// Checks that source info, which no pool gets and so nothing decodes, is made of messages.
+fn source_info(info: &[u8]) -> std::result::Result<(), wire::Fault> {
+    for field in wire::fields(info) {
+        let field = field?;
+        let (1, Raw::Bytes(location)) = (field.number, field.value) else { continue };
+        for field in wire::fields(location) {
+            let field = field?;
+            // The path and the span of a location, as packed numbers.
+            if let (1 | 2, Raw::Bytes(mut numbers)) = (field.number, field.value) {
+                while !numbers.is_empty() {
+                    wire::varint(&mut numbers)?;
+                }
+            }
+        }
+    }
+    Ok(())
 }
 
 /// What each file may refer to: its imports, and whatever those import publicly, over any number of hops.
