@@ -8,7 +8,7 @@ import subprocess
 import data
 import inputs
 from rows import LIMIT, Row
-from run import Failed, Group, command, reported, timed
+from run import Failed, Group, command, lean, reported, timed
 
 PART = "limits"
 MIB, GIB = 1 << 20, 1 << 30
@@ -88,12 +88,12 @@ def _memory(bench):
 
     def pack():
         packed.unlink(missing_ok=True)
-        return timed([bench.rosettar, "pack", "-q", "-o", packed.name, "large"], bench.directory)
+        return timed(lean([bench.rosettar, "pack", "-q", "-o", packed.name, "large"]), bench.directory)
 
     def extract():
         shutil.rmtree(out, ignore_errors=True)
         try:
-            result = timed([bench.rosettar, "extract", "-q", packed.name, "-C", out.name], bench.directory)
+            result = timed(lean([bench.rosettar, "extract", "-q", packed.name, "-C", out.name]), bench.directory)
             if inputs.census(out) != expected:
                 raise Failed("what was extracted is not what was packed")
         finally:
@@ -101,11 +101,11 @@ def _memory(bench):
         return result
 
     def scan():
-        return reported([bench.peers, "scan", bench.directory, "scan", "-", 2], bench.directory)
+        return reported(lean([bench.peers, "scan", bench.directory, "scan", "-", 2]), bench.directory)
 
     # In this order: each needs what the one before has made.
     for verb, run in (("pack", pack), ("extract", extract), ("verify", None)):
-        run = run or (lambda: timed([bench.rosettar, "verify", "-q", packed.name], bench.directory))
+        run = run or (lambda: timed(lean([bench.rosettar, "verify", "-q", packed.name]), bench.directory))
         yield Group(f"memory {verb}", {f"memory: {verb}": run}, rounds=1, warm_up=0)
     packed.unlink()
     shutil.rmtree(bench.directory / "large")

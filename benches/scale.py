@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 import data
-from run import Failed, progress, reported, timed
+from run import Failed, lean, progress, reported, timed
 
 MIB, GIB = 1 << 20, 1 << 30
 TIME_AIM = 1.1
@@ -40,11 +40,11 @@ class Scale:
 
     def peer(self, subject, dataset, argument="-", threads=2):
         argv = [self.options.peers, subject, self.directory, dataset, argument, threads]
-        return lambda: reported(argv, self.directory)
+        return lambda: reported(lean(argv), self.directory)
 
     def command(self, *argv):
         argv = [self.options.rosettar, *argv, "--limit", "decoded-bytes=1T", "--limit", "entries=16M"]
-        return lambda: timed(argv, self.directory)
+        return lambda: timed(lean(argv), self.directory)
 
     def entries(self):
         out = self.directory / "out"

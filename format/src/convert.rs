@@ -363,7 +363,7 @@ pub fn convert_directory(
         );
         return Err(Error::new(code::USAGE_FORMAT, message));
     };
-    let walk = WalkOptions::new().limits(options.limits.clone()).output(path.as_ref());
+    let walk = WalkOptions::new().limits(options.limits.clone()).threads(options.threads).output(path.as_ref());
     let tree = tree::walk(directory, &walk)?;
     let mut items: Vec<(Entry, &TreeItem)> = tree.items.iter().map(|item| (entry_of(item), item)).collect();
     let entries: Vec<Entry> = items.iter().map(|(entry, _)| entry.clone()).collect();

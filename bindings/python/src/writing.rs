@@ -440,7 +440,7 @@ fn find_file(source: &Path) -> Result<TreeItem> {
     if whole.is_dir() {
         return Err(is_no_file());
     }
-    let tree = walk_paths(above, &[name], &WalkOptions::new())?;
+    let tree = walk_paths(above, &[name], &WalkOptions::new().threads(1))?;
     tree.items.into_iter().next().ok_or_else(is_no_file)
 }
 

@@ -14,7 +14,7 @@ use crate::ui::{Role, exit};
 pub(super) fn run(context: &Context, args: &Append) -> Result<u8> {
     let output = args.output.as_deref().unwrap_or(&args.archive);
     let target = Target::new(output)?;
-    let mut given = Given::new(context, &args.inputs, None, true, &[&args.archive, output])?;
+    let mut given = Given::new(context, &args.inputs, None, true, &[&args.archive, output], args.compression.threads)?;
     let file = context.lock(&args.archive)?;
     // What is wrong with the old archive is not wrong with the input.
     let archive = context.blaming(Role::Reads, || context.reading().open(file.clone()))?;

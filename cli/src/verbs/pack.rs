@@ -11,7 +11,8 @@ use crate::ui::exit;
 
 pub(super) fn run(context: &Context, args: &Pack) -> Result<u8> {
     let target = Target::new(&args.output)?;
-    let mut given = Given::new(context, &args.inputs, args.created.as_deref(), false, &[&args.output])?;
+    let mut given =
+        Given::new(context, &args.inputs, args.created.as_deref(), false, &[&args.output], args.compression.threads)?;
     given.open_records(context, None)?;
     let progress = Counted::new();
     let mut options = making::writing(context, &args.compression, &progress);

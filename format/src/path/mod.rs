@@ -47,12 +47,12 @@ impl EntryPath {
         let path = self.0.as_str();
         check_text("path", path, limits)?;
         let mut depth = 0;
-        for component in path.split('/') {
+        for component in path.as_bytes().split(|byte| *byte == b'/') {
             depth += 1;
             let fault = match component {
-                "" if path.starts_with('/') => "is absolute",
-                "" => "has an empty component",
-                "." | ".." => "has a component `.` or `..`",
+                b"" if path.starts_with('/') => "is absolute",
+                b"" => "has an empty component",
+                b"." | b".." => "has a component `.` or `..`",
                 _ => {
                     if component.len() as u64 > limits.component_bytes {
                         return Err(too_long(
@@ -170,7 +170,9 @@ fn check_text(what: &str, text: &str, limits: &Limits) -> Result<()> {
         let what = format!("a {what}");
         return Err(too_long(code::LIMIT_PATH_BYTES, &what, text.len(), "path-bytes", limits.path_bytes, text));
     }
-    if text.chars().any(char::is_control) {
+    // Control characters are these bytes, or two of which the first is 0xC2.
+    let may_be_control = |byte: u8| byte < 0x20 || byte == 0x7f || byte == 0xc2;
+    if text.bytes().any(may_be_control) && text.chars().any(char::is_control) {
         return Err(invalid(what, text, "has a control character"));
     }
     Ok(())

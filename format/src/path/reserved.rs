@@ -82,7 +82,9 @@ impl Reserved {
 
 /// Whether `path` lies in the reserved directory, whatever the case of its ASCII letters.
 pub fn is_reserved(path: &str) -> bool {
-    path.split('/').next().is_some_and(|first| first.eq_ignore_ascii_case(ROOT))
+    let (path, root) = (path.as_bytes(), ROOT.as_bytes());
+    path.split_at_checked(root.len())
+        .is_some_and(|(first, rest)| first.eq_ignore_ascii_case(root) && rest.first().is_none_or(|byte| *byte == b'/'))
 }
 
 /// The path of the member that holds the descriptor set of Schema `number`.

@@ -33,7 +33,7 @@ impl Batches {
     }
 
     /// The place of the next batch, with the number of its first record.
-    pub(super) fn next_placed(&mut self) -> Result<Option<(u64, Placed)>> {
+    fn next_placed(&mut self) -> Result<Option<(u64, Placed)>> {
         loop {
             if self.next >= self.wanted.end {
                 return Ok(None);
@@ -136,7 +136,7 @@ impl<T> fmt::Debug for MappedBatches<T> {
 /// The place of one batch in an archive, from which it is [read](Self::read).
 pub struct Batch {
     archive: Arc<Indexed>,
-    placed: Placed,
+    pub(super) placed: Placed,
     first: u64,
     rows: Range<u64>,
 }
@@ -215,6 +215,13 @@ impl Batch {
         }
         self.placed.entry.check_digest(Digest::of(&buffer.content))?;
         Ok(&buffer.content)
+    }
+
+    /// The same in `content`, whose memory is used again; that of `buffer` stays with it.
+    pub(super) fn read_into(&self, content: Vec<u8>, buffer: &mut BatchBuffer) -> Result<Vec<u8>> {
+        buffer.content = content;
+        self.read(buffer)?;
+        Ok(std::mem::take(&mut buffer.content))
     }
 }
 

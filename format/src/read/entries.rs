@@ -8,7 +8,8 @@ use super::driver::{Driver, Listed};
 use super::indexed::Indexed;
 use crate::error::Result;
 use crate::model::Entry;
-use crate::v1::{Placed, TableCheck};
+use crate::parallel::OrderedPool;
+use crate::v1::{AscendingPaths, Page, PathCheck, Placed, TableCheck};
 
 /// The entries of an archive, in tar order; made by [`Archive::entries`]. After an error it ends.
 pub struct Entries(Source);
@@ -57,13 +58,18 @@ impl fmt::Debug for Entries {
 pub(crate) struct Table {
     archive: Arc<Indexed>,
     reserved: bool,
-    /// What the whole table must show; `None` once it ended or failed.
+    /// What the whole table must show, paths apart; `None` once it ended or failed.
     check: Option<TableCheck>,
+    /// That the paths form a tree, as long as their order tells; `None` where they are held against each other instead.
+    ascending: Option<AscendingPaths>,
     /// Whether nothing was read yet.
     begins: bool,
     page: std::vec::IntoIter<Placed>,
     next_page: usize,
     next_entry: u64,
+    /// Pages that are read ahead, once somebody went on to the second, and how many there are before the next of them.
+    ahead: Option<OrderedPool<usize, Result<Page>>>,
+    submitted: usize,
     /// How many fields of the pages so far this version does not know.
     pub(crate) unknown_fields: u64,
 }
@@ -71,15 +77,17 @@ pub(crate) struct Table {
 impl Table {
     /// From the first entry on, with the reserved members if they are asked for.
     pub(crate) fn new(archive: &Arc<Indexed>, reserved: bool) -> Self {
-        let check = TableCheck::new(&archive.index, archive.schema_digests());
         Self {
             archive: Arc::clone(archive),
             reserved,
-            check: Some(check),
+            check: Some(TableCheck::of_known_paths(&archive.index, archive.schema_digests())),
+            ascending: Some(AscendingPaths::default()),
             begins: true,
             page: Vec::new().into_iter(),
             next_page: 0,
             next_entry: 0,
+            ahead: None,
+            submitted: 0,
             unknown_fields: 0,
         }
     }
@@ -90,7 +98,7 @@ impl Table {
         if !inner.index.late_schema_frames.is_empty() {
             (inner.index.first_late_schema()..inner.facts.schemas)
                 .try_for_each(|number| inner.schema(number).map(drop))?;
-            self.check = Some(TableCheck::new(&inner.index, inner.schema_digests()));
+            self.check = Some(TableCheck::of_known_paths(&inner.index, inner.schema_digests()));
         }
         Ok(())
     }
@@ -104,18 +112,10 @@ impl Table {
             return Some(Err(error));
         }
         loop {
-            let check = self.check.as_mut()?;
+            self.check.as_ref()?;
             let step = match self.page.next() {
-                Some(placed) => check.entry(self.next_entry, &placed).map(|()| Some(placed)),
-                None if self.next_page < self.archive.index.pages.len() => {
-                    let page = self.archive.decode_page(self.next_page);
-                    self.next_page += 1;
-                    page.map(|page| {
-                        self.unknown_fields += page.unknown_fields;
-                        self.page = page.entries.into_iter();
-                        None
-                    })
-                }
+                Some(placed) => self.check_entry(&placed).map(|()| Some(placed)),
+                None if self.next_page < self.archive.index.pages.len() => self.take_page().map(|()| None),
                 None => {
                     let inner = &self.archive;
                     let ended = self.check.take()?.finish(&inner.index).and_then(|()| inner.check_tar_end());
@@ -137,4 +137,59 @@ impl Table {
             }
         }
     }
+
+    fn check_entry(&mut self, placed: &Placed) -> Result<()> {
+        let Some(check) = &mut self.check else { return Ok(()) };
+        // The paths of reserved members are counted out, and no other may be among them.
+        if !placed.entry.kind.is_reserved()
+            && let Some(ascending) = &mut self.ascending
+            && !ascending.entry(&placed.entry)
+        {
+            self.ascending = None;
+            check.know_paths(paths_before(&self.archive, self.next_entry)?);
+        }
+        check.entry(self.next_entry, placed)
+    }
+
+    /// Goes on to the next page.
+    fn take_page(&mut self) -> Result<()> {
+        let (number, pages) = (self.next_page, self.archive.index.pages.len());
+        self.next_page += 1;
+        let page = match &mut self.ahead {
+            None if number == 0 => self.archive.decode_page(number)?,
+            ahead => {
+                let pool = ahead.get_or_insert_with(|| {
+                    self.submitted = number;
+                    let archive = Arc::clone(&self.archive);
+                    OrderedPool::new(archive.options.threads, move || {
+                        let archive = Arc::clone(&archive);
+                        move |page| archive.decode_page(page)
+                    })
+                });
+                while self.submitted < pages && !pool.is_full() {
+                    pool.submit(self.submitted);
+                    self.submitted += 1;
+                }
+                pool.take().expect("a page was submitted")?
+            }
+        };
+        self.unknown_fields += page.unknown_fields;
+        self.page = page.entries.into_iter();
+        Ok(())
+    }
+}
+
+/// The paths of the first `count` entries.
+fn paths_before(archive: &Indexed, count: u64) -> Result<PathCheck> {
+    let (mut paths, mut left) = (PathCheck::default(), count);
+    for number in 0..archive.index.pages.len() {
+        for placed in archive.decode_page(number)?.entries {
+            if left == 0 {
+                return Ok(paths);
+            }
+            paths.entry(&placed.entry)?;
+            left -= 1;
+        }
+    }
+    Ok(paths)
 }

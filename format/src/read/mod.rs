@@ -1,6 +1,7 @@
 //! Reading archives: those whose source can be read at any offset (FORMAT.md, "Indexed"), and in `streamed` those that
 //! arrive through a pipe (FORMAT.md, "Streamed").
 
+mod ahead;
 mod archive;
 mod batches;
 mod cache;

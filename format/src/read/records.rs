@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use prost_reflect::{DynamicMessage, MessageDescriptor};
 
-use super::batches::Batches;
+use super::ahead::Ahead;
+use super::batches::{Batch, Batches};
 use super::indexed::Indexed;
 use crate::digest::Hasher;
 use crate::error::{Error, Result, code};
@@ -15,7 +16,6 @@ use crate::limits::Limits;
 use crate::model::StreamInfo;
 use crate::record::{self, Splitter};
 use crate::schema;
-use crate::v1::Placed;
 
 /// A stream of an open archive; made by [`Archive::stream`](crate::Archive::stream).
 ///
@@ -181,6 +181,10 @@ impl Stream {
 
 /// Serialized records of a stream, in order; made by [`Stream::records`].
 ///
+/// Of the first batch no more is read than is asked for. Whoever goes on to the next is likely to want the rest, and so the
+/// batches from there on are read and proven ahead, each before its first record is yielded, on as many threads as the
+/// archive is [read with](crate::ReadOptions::threads).
+///
 /// As an iterator it yields each record in a vector of its own; [`next_record`](Self::next_record) lends it instead.
 pub struct Records {
     archive: Arc<Indexed>,
@@ -188,24 +192,26 @@ pub struct Records {
     /// The number of the next record, and the one to end before.
     next: u64,
     end: u64,
-    batches: Batches,
-    batch: Option<Batch>,
+    /// The batches, before the second was asked for, and from then on.
+    batches: Option<Batches>,
+    ahead: Option<Ahead>,
+    batch: Option<Reading>,
     record: Vec<u8>,
     failed: bool,
 }
 
 /// A batch being read.
-struct Batch {
-    placed: Placed,
+struct Reading {
+    batch: Batch,
     splitter: Splitter,
-    /// The content of the chunks so far: a batch is always passed over from its first byte. `None` where its last record
-    /// is not asked for, and so nothing would come of it; that every frame has its digest was found all the same.
+    /// The content of the chunks so far: a batch is always passed over from its first byte. `None` where its digest was
+    /// found already, or its last record is not asked for, and so nothing would come of it; that every frame has its digest
+    /// was found all the same.
     hasher: Option<Hasher>,
-    /// The number of the batch's first record.
-    first: u64,
     /// The tar offset of the next byte to hand to the splitter.
     at: u64,
-    chunk: Option<(usize, Arc<Vec<u8>>)>,
+    /// Bytes of the tar, and where they begin.
+    chunk: Option<(u64, Arc<Vec<u8>>)>,
 }
 
 impl Records {
@@ -215,7 +221,8 @@ impl Records {
             stream,
             next: range.start,
             end: range.end,
-            batches: Batches::new(archive, stream, range),
+            batches: Some(Batches::new(archive, stream, range)),
+            ahead: None,
             batch: None,
             record: Vec::new(),
             failed: false,
@@ -250,23 +257,38 @@ impl Records {
     /// Puts the record with number `next` into `record`.
     fn advance(&mut self) -> Result<()> {
         loop {
-            if let Some(batch) = &mut self.batch {
-                let skip = self.next - batch.first > batch.splitter.records();
-                match batch.step(&self.archive, skip, &mut self.record)? {
+            if let Some(reading) = &mut self.batch {
+                let skip = self.next - reading.batch.first() > reading.splitter.records();
+                match reading.step(&self.archive, skip, &mut self.record)? {
                     Step::Record => return Ok(()),
                     Step::Skipped => continue,
-                    Step::End => self.batch = None,
+                    Step::End => self.end_batch(),
                 }
             }
-            let Some((first, placed)) = self.batches.next_placed()? else {
-                let message = format!("record {} is in no batch, though the index counts it", self.next);
-                return Err(Error::new(code::RECORD_COUNT, message));
-            };
-            let at = placed.content_at;
-            let splitter = Splitter::new(&self.archive.options.limits);
-            let to_its_end = first.saturating_add(placed.entry.records) <= self.end;
-            let hasher = to_its_end.then(Hasher::new);
-            self.batch = Some(Batch { placed, splitter, hasher, first, at, chunk: None });
+            self.batch = Some(self.next_batch()?);
+        }
+    }
+
+    fn next_batch(&mut self) -> Result<Reading> {
+        let next = match (&mut self.batches, &mut self.ahead) {
+            (Some(batches), _) => batches.next().map(|batch| Ok((batch?, None))),
+            (None, Some(ahead)) => ahead.next(),
+            (None, None) => None,
+        };
+        let Some((batch, content)) = next.transpose()? else {
+            let message = format!("record {} is in no batch, though the index counts it", self.next);
+            return Err(Error::new(code::RECORD_COUNT, message));
+        };
+        Ok(Reading::new(batch, content, &self.archive.options.limits))
+    }
+
+    /// Leaves the batch at hand; those that follow are read ahead from now on.
+    fn end_batch(&mut self) {
+        let used = self.batch.take().and_then(|reading| reading.chunk);
+        if let Some(batches) = self.batches.take() {
+            self.ahead = Some(Ahead::new(batches, self.archive.options.threads));
+        } else if let (Some(ahead), Some((_, content))) = (&self.ahead, used) {
+            ahead.give_back(content);
         }
     }
 }
@@ -277,11 +299,19 @@ enum Step {
     End,
 }
 
-impl Batch {
+impl Reading {
+    /// At the first record of a batch, whose content may be at hand and proven.
+    fn new(batch: Batch, content: Option<Vec<u8>>, limits: &Limits) -> Self {
+        let at = batch.placed.content_at;
+        let hasher = (content.is_none() && batch.rows().end == batch.first() + batch.records()).then(Hasher::new);
+        let chunk = content.map(|content| (at, Arc::new(content)));
+        Self { batch, splitter: Splitter::new(limits), hasher, at, chunk }
+    }
+
     /// Passes over one record, which is put into `record` unless it is to be skipped. Before the last that the entry
     /// counts is yielded, the batch is found to end with it and to have the entry's digest.
     fn step(&mut self, archive: &Indexed, skip: bool, record: &mut Vec<u8>) -> Result<Step> {
-        let (end, expected) = (self.placed.content_end(), self.placed.entry.records);
+        let (end, expected) = (self.batch.placed.content_end(), self.batch.records());
         if self.splitter.records() >= expected {
             return Ok(Step::End);
         }
@@ -292,24 +322,13 @@ impl Batch {
                 let message = format!("a batch of {found} records: expected {expected}, as its entry says");
                 return Err(self.located(Error::new(code::RECORD_COUNT, message)));
             }
-            let number = archive.index.frame_at(self.at);
-            let start = archive.index.frames[number].tar_offset;
-            let from = (self.at - start) as usize;
-            let chunk = match &self.chunk {
-                Some((at_hand, chunk)) if *at_hand == number => Arc::clone(chunk),
-                _ => {
-                    let chunk = archive.chunk(number)?;
-                    archive.check_member(&self.placed, number, &chunk)?;
-                    if let Some(hasher) = &mut self.hasher {
-                        let to = (end.min(start + chunk.len() as u64) - start) as usize;
-                        hasher.update(&chunk[from..to]);
-                    }
-                    self.chunk = Some((number, Arc::clone(&chunk)));
-                    chunk
-                }
-            };
+            if self.chunk.as_ref().is_none_or(|(start, chunk)| self.at >= start + chunk.len() as u64) {
+                self.chunk = Some(self.next_chunk(archive)?);
+            }
+            let (start, chunk) =
+                self.chunk.as_ref().map(|(start, chunk)| (*start, chunk)).expect("it was set just now");
             let to = (end.min(start + chunk.len() as u64) - start) as usize;
-            let mut rest = &chunk[from..to];
+            let mut rest = &chunk[(self.at - start) as usize..to];
             let passed = if skip {
                 self.splitter.skip_record(&mut rest).map(|passed| passed.then_some(Step::Skipped))
             } else {
@@ -321,9 +340,8 @@ impl Batch {
                     })
                 })
             };
-            let passed = passed.map_err(|e| self.located(e))?;
             self.at = start + (to - rest.len()) as u64;
-            if let Some(step) = passed {
+            if let Some(step) = passed.map_err(|e| self.located(e))? {
                 if self.splitter.records() == expected {
                     self.check_end()?;
                 }
@@ -332,10 +350,23 @@ impl Batch {
         }
     }
 
+    /// Decodes the chunk that the next byte is in.
+    fn next_chunk(&mut self, archive: &Indexed) -> Result<(u64, Arc<Vec<u8>>)> {
+        let number = archive.index.frame_at(self.at);
+        let start = archive.index.frames[number].tar_offset;
+        let chunk = archive.chunk(number)?;
+        archive.check_member(&self.batch.placed, number, &chunk)?;
+        if let Some(hasher) = &mut self.hasher {
+            let to = (self.batch.placed.content_end().min(start + chunk.len() as u64) - start) as usize;
+            hasher.update(&chunk[(self.at - start) as usize..to]);
+        }
+        Ok((start, chunk))
+    }
+
     /// Checks, after the last record that the entry counts, that nothing follows and that the digest is right.
     fn check_end(&mut self) -> Result<()> {
-        let entry = &self.placed.entry;
-        if self.at != self.placed.content_end() {
+        let entry = &self.batch.placed.entry;
+        if self.at != self.batch.placed.content_end() {
             let message =
                 format!("a batch goes on after {} records: expected no more, as its entry says", entry.records);
             return Err(self.located(Error::new(code::RECORD_COUNT, message)));
@@ -345,7 +376,7 @@ impl Batch {
     }
 
     fn located(&self, error: Error) -> Error {
-        error.with_entry(self.placed.entry.path.as_str())
+        error.with_entry(self.batch.path())
     }
 }
 

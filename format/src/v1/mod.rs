@@ -12,7 +12,7 @@ pub(crate) use content::ContentHasher;
 pub(crate) use index::{FramePlace, Index, IndexParts, PagePlace};
 pub(crate) use manifest::{ManifestBody, SchemaBody, check_type_name};
 pub(crate) use page::{Page, PageBuilder, Placed};
-pub(crate) use table::{PathCheck, TableCheck};
+pub(crate) use table::{AscendingPaths, PathCheck, TableCheck};
 
 /// The major version that this module is for.
 pub(crate) const MAJOR: u8 = 1;

@@ -1,27 +1,23 @@
 //! Walking a directory that is to be packed, and opening its files so that a change under way is noticed.
 
-use std::collections::HashSet;
-use std::ffi::{OsStr, OsString};
+use std::cmp::Ordering;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use globset::GlobSet;
-
 use crate::error::{Error, Result, code};
 use crate::io::Names;
-use crate::io::collisions::Collisions;
-use crate::io::dir::{Dir, Kind, Stat};
-use crate::io::names::unportable;
+use crate::io::dir::{Dir, Stat};
 use crate::io::sandbox::Links;
 use crate::limits::Limits;
-use crate::path::{EntryPath, LinkTarget, is_reserved};
-use crate::select::globs;
+use crate::path::{EntryPath, LinkTarget};
 
 mod paths;
 mod source;
+mod walker;
 
 pub use paths::walk_paths;
 pub use source::{SourceFile, SourceOpener};
+use walker::Walker;
 
 /// What is done about something that an archive cannot hold: a device, FIFO or socket, a name or link target that is no
 /// text or has control characters.
@@ -49,6 +45,8 @@ pub struct WalkOptions {
     unsupported: Unsupported,
     names: Names,
     limits: Limits,
+    /// `None` for as many as there are cores.
+    threads: Option<usize>,
     outputs: Vec<PathBuf>,
     /// Device and inode of files that are left out.
     own_files: Vec<(u64, u64)>,
@@ -104,6 +102,14 @@ impl WalkOptions {
         self
     }
 
+    /// How many threads list directories; the number of cores unless set, and at least 1. What is found does not depend on
+    /// it.
+    #[must_use]
+    pub fn threads(mut self, threads: usize) -> Self {
+        self.threads = Some(threads.max(1));
+        self
+    }
+
     /// Leaves out what stands at `path`, an archive that is about to be replaced, so that it is not packed into itself;
     /// and what other calls named.
     #[must_use]
@@ -114,10 +120,12 @@ impl WalkOptions {
 }
 
 impl WalkOptions {
-    /// Leaves out files by device and inode, and takes the limits of the writer that the tree is for.
-    pub(super) fn leave_out(&mut self, files: &[(u64, u64)], limits: &Limits) {
-        self.own_files = files.to_vec();
+    /// As the writer does that the tree is for: without files of this device and inode, within its limits, on as many
+    /// threads.
+    pub(super) fn as_writer(&mut self, own_files: &[(u64, u64)], limits: &Limits, threads: usize) {
+        self.own_files = own_files.to_vec();
         self.limits = limits.clone();
+        self.threads = Some(threads);
     }
 }
 
@@ -199,7 +207,7 @@ pub struct Tree {
 pub fn walk(root: impl AsRef<Path>, options: &WalkOptions) -> Result<Tree> {
     let root = root.as_ref();
     let mut walker = Walker::new(options)?;
-    walker.visit(&open_root(root)?, "", root, false)?;
+    walker.visit(open_root(root)?, root)?;
     walker.finish()
 }
 
@@ -212,23 +220,17 @@ fn open_root(root: &Path) -> Result<Dir> {
     })
 }
 
-/// Device and inode of the directory that `path` is in, and its name there; `None` where there is no such directory, and
-/// so nothing to leave out.
-fn identity_of_output(path: &Path) -> Result<Option<((u64, u64), OsString)>> {
-    let above = path.parent().filter(|above| !above.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let Some(name) = path.file_name() else { return Ok(None) };
-    match Dir::open(above).and_then(|dir| dir.stat_self()) {
-        Ok(stat) => Ok(Some(((stat.dev, stat.ino), name.to_owned()))),
-        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),
-        Err(error) => Err(Error::io(code::IO_FILE, format!("cannot look at the directory {}", above.display()), error)),
-    }
-}
-
 impl TreeItem {
-    /// The bytes of its name in the tar.
-    fn member_name(&self) -> impl Iterator<Item = u8> {
-        let end: &[u8] = if self.kind == TreeKind::Directory { b"/" } else { b"" };
-        self.path.as_str().bytes().chain(end.iter().copied())
+    /// Bytewise order of the names in the tar, where a directory's ends in `/`.
+    fn cmp_by_name(&self, other: &Self) -> Ordering {
+        let (a, b) = (self.path.as_str().as_bytes(), other.path.as_str().as_bytes());
+        let common = a.len().min(b.len());
+        let next = |item: &Self, path: &[u8]| match path.get(common) {
+            None if item.kind == TreeKind::Directory => Some(b'/'),
+            byte => byte.copied(),
+        };
+        // After a slash at the end of one, the other goes on.
+        a[..common].cmp(&b[..common]).then_with(|| next(self, a).cmp(&next(other, b))).then(a.len().cmp(&b.len()))
     }
 }
 
@@ -236,222 +238,6 @@ impl Tree {
     /// The bytes of all files together, saturating.
     pub fn total_size(&self) -> u64 {
         self.items.iter().fold(0, |sum, item| sum.saturating_add(item.size))
-    }
-}
-
-struct Walker<'a> {
-    options: &'a WalkOptions,
-    /// `None` where everything is taken.
-    include: Option<GlobSet>,
-    exclude: GlobSet,
-    /// The directory, by device and inode, and the name of what is left out as [`WalkOptions::output`] asks.
-    outputs: Vec<((u64, u64), OsString)>,
-    found: Vec<Found>,
-    skipped: Vec<Note>,
-}
-
-struct Found {
-    item: TreeItem,
-    /// Whether it is taken for its own sake, not only for that of something below it.
-    matched: bool,
-    notes: Vec<Note>,
-}
-
-impl<'a> Walker<'a> {
-    fn new(options: &'a WalkOptions) -> Result<Self> {
-        let include = if options.include.is_empty() { None } else { Some(globs(&options.include)?) };
-        let exclude = globs(&options.exclude)?;
-        let mut outputs = Vec::new();
-        for path in &options.outputs {
-            outputs.extend(identity_of_output(path)?);
-        }
-        Ok(Self { options, include, exclude, outputs, found: Vec::new(), skipped: Vec::new() })
-    }
-
-    /// Lists `dir`, whose archive path with a `/` is `prefix`, and what is below it. `matched` tells whether an include
-    /// pattern matched above.
-    fn visit(&mut self, dir: &Dir, prefix: &str, source: &Path, matched: bool) -> Result<()> {
-        let names =
-            dir.list().map_err(|error| Error::io(code::IO_READ, format!("cannot list {}", source.display()), error))?;
-        for name in names {
-            let path = format!("{prefix}{}", name.to_string_lossy());
-            if self.exclude.is_match(&path) {
-                continue;
-            }
-            let matched = matched || self.include.as_ref().is_none_or(|include| include.is_match(&path));
-            self.look_at(dir, &name, path, source.join(&name), matched)?;
-        }
-        Ok(())
-    }
-
-    fn look_at(&mut self, dir: &Dir, name: &OsStr, path: String, source: PathBuf, matched: bool) -> Result<()> {
-        if self.outputs.iter().any(|(_, output)| output == name) {
-            let stat = dir.stat_self().map_err(|error| vanished("look at", &source, &path, error))?;
-            if self.outputs.contains(&((stat.dev, stat.ino), name.to_owned())) {
-                return Ok(());
-            }
-        }
-        let stat = dir.stat(name).map_err(|error| vanished("look at", &source, &path, error))?;
-        if self.options.own_files.contains(&(stat.dev, stat.ino)) {
-            return Ok(());
-        }
-        if !matched && stat.kind != Kind::Directory {
-            return Ok(());
-        }
-        let Some(path) = self.acceptable(name, path, &source)? else { return Ok(()) };
-        if matched && is_reserved(path.as_str()) {
-            let message = format!(
-                "cannot pack {}: `.rosettar` at the top, in whatever case, is reserved; rename or exclude it",
-                source.display()
-            );
-            return Err(Error::new(code::USAGE_INPUT, message).with_entry(path));
-        }
-        let kind = match stat.kind {
-            Kind::File => TreeKind::File,
-            Kind::Directory => TreeKind::Directory,
-            Kind::Symlink => match self.target(dir, name, &path, &source)? {
-                Some(target) => TreeKind::Symlink(target),
-                None => return Ok(()),
-            },
-            Kind::Other(what) => {
-                let reason = format!("{what} cannot be packed");
-                return self.unsupported(Error::new(code::POLICY_FILE_TYPE, reason), path.as_str(), &source);
-            }
-        };
-        let below = match kind {
-            TreeKind::Directory => {
-                let child =
-                    dir.child(name).map_err(|error| vanished("open the directory", &source, path.as_str(), error))?;
-                let now = child.stat_self().map_err(|error| vanished("look at", &source, path.as_str(), error))?;
-                if (now.dev, now.ino) != (stat.dev, stat.ino) {
-                    return Err(changed(&source, path.as_str(), "it was replaced"));
-                }
-                Some((child, format!("{path}/"), source.clone()))
-            }
-            _ => None,
-        };
-        self.add(path, source, kind, stat, matched)?;
-        match below {
-            Some((child, prefix, source)) => self.visit(&child, &prefix, &source, matched),
-            None => Ok(()),
-        }
-    }
-
-    fn add(&mut self, path: EntryPath, source: PathBuf, kind: TreeKind, stat: Stat, matched: bool) -> Result<()> {
-        if self.found.len() as u64 >= self.options.limits.entries {
-            let message = format!(
-                "the tree has more than the limit entries of {}; raise the limit or exclude something",
-                self.options.limits.entries
-            );
-            return Err(Error::new(code::LIMIT_ENTRIES, message).with_entry(path));
-        }
-        let mut notes = Vec::new();
-        let mut note = |kind, message: String| notes.push(Note { path: path.to_string(), kind, message });
-        let is_link = matches!(kind, TreeKind::Symlink(_));
-        if !is_link && stat.mode & 0o7000 != 0 {
-            let dropped: Vec<_> = [(0o4000, "setuid"), (0o2000, "setgid"), (0o1000, "sticky")]
-                .into_iter()
-                .filter_map(|(bit, name)| (stat.mode & bit != 0).then_some(name))
-                .collect();
-            note(NoteKind::ModeBits, format!("is packed without its {} bit", dropped.join(" and ")));
-        }
-        if let Some(reason) = path.components().next_back().and_then(unportable) {
-            note(NoteKind::Unportable, format!("cannot be extracted on Windows: the name {reason}"));
-        }
-        let mode = if is_link { 0o777 } else { stat.mode & 0o777 };
-        let size = if kind == TreeKind::File { stat.size } else { 0 };
-        let item = TreeItem { path, source, kind, mode, mtime: stat.mtime, size, stat };
-        self.found.push(Found { item, matched, notes });
-        Ok(())
-    }
-
-    /// The archive path, `None` where it is skipped.
-    fn acceptable(&mut self, name: &OsStr, path: String, source: &Path) -> Result<Option<EntryPath>> {
-        let fault = match name.to_str() {
-            None => "the name is not UTF-8",
-            Some(name) if name.chars().any(char::is_control) => "the name has a control character",
-            Some(_) => return EntryPath::with_limits(path, &self.options.limits).map(Some),
-        };
-        let error = Error::new(code::USAGE_INPUT, format!("{fault} and cannot be packed"));
-        self.unsupported(error, &path, source)?;
-        Ok(None)
-    }
-
-    /// The target of a link, `None` where the link is skipped.
-    fn target(&mut self, dir: &Dir, name: &OsStr, path: &EntryPath, source: &Path) -> Result<Option<LinkTarget>> {
-        let target = dir.read_link(name).map_err(|error| vanished("read the link", source, path.as_str(), error))?;
-        let fault = match target.to_str() {
-            None => "the link's target is not UTF-8",
-            Some(target) if target.chars().any(char::is_control) => "the link's target has a control character",
-            Some(text) => {
-                let target = LinkTarget::with_limits(text, &self.options.limits)
-                    .map_err(|error| error.with_entry(path.as_str()))?;
-                if target.is_inside(path) || self.options.links == Links::Keep {
-                    return Ok(Some(target));
-                }
-                let reason = format!("the link's target {text:?} is not inside the tree");
-                if self.options.links == Links::Skip {
-                    self.skip(path.as_str(), &reason);
-                    return Ok(None);
-                }
-                let message = format!(
-                    "cannot pack {}: {reason}; set links to `skip` to leave it out or to `keep` to pack it all the same",
-                    source.display()
-                );
-                return Err(Error::new(code::POLICY_LINK, message).with_entry(path.as_str()));
-            }
-        };
-        let error = Error::new(code::USAGE_INPUT, format!("{fault} and cannot be packed"));
-        self.unsupported(error, path.as_str(), source)?;
-        Ok(None)
-    }
-
-    /// Skips something that cannot be packed, or refuses it with the code and message of `error`.
-    fn unsupported(&mut self, error: Error, path: &str, source: &Path) -> Result<()> {
-        if self.options.unsupported == Unsupported::Skip {
-            self.skip(path, error.message());
-            return Ok(());
-        }
-        let code = if error.is(code::POLICY_FILE_TYPE) { code::POLICY_FILE_TYPE } else { code::USAGE_INPUT };
-        // Debug formatting shows the bytes that are no text, and keeps control characters off the terminal.
-        let message = format!("{source:?}: {}; exclude it, or ask for such things to be skipped", error.message());
-        Err(Error::new(code, message).with_entry(path))
-    }
-
-    fn skip(&mut self, path: &str, reason: &str) {
-        self.skipped.push(Note {
-            path: path.to_owned(),
-            kind: NoteKind::Skipped,
-            message: format!("is skipped: {reason}"),
-        });
-    }
-
-    fn finish(mut self) -> Result<Tree> {
-        if self.include.is_some() {
-            let above: HashSet<String> = self
-                .found
-                .iter()
-                .filter(|found| found.matched)
-                .flat_map(|found| found.item.path.ancestors().map(str::to_owned))
-                .collect();
-            self.found.retain(|found| found.matched || above.contains(found.item.path.as_str()));
-        }
-        let mut tree = Tree { items: Vec::with_capacity(self.found.len()), notes: self.skipped };
-        for found in self.found {
-            tree.notes.extend(found.notes);
-            tree.items.push(found.item);
-        }
-        // GNU tar gives a directory its mode and time as soon as a member comes that is not in it. Were `a-b` between the
-        // directory `a` and `a/b`, then `a/b` would change the time, or could not be made in a read-only directory.
-        tree.items.sort_unstable_by(|a, b| a.member_name().cmp(b.member_name()));
-        tree.notes.sort_by(|a, b| a.path.cmp(&b.path));
-        if self.options.names == Names::Portable {
-            let mut collisions = Collisions::new(self.options.names);
-            for item in &tree.items {
-                collisions.add(&item.path, item.path.as_str(), item.kind == TreeKind::Directory)?;
-            }
-        }
-        Ok(tree)
     }
 }
 

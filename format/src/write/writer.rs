@@ -436,7 +436,7 @@ impl<'a> Writer<'a> {
     /// As [`walk`](crate::write::tree::walk).
     pub fn walk(&self, root: impl AsRef<Path>, options: &WalkOptions) -> Result<Tree> {
         let mut options = options.clone();
-        options.leave_out(&self.own_files, &self.options.limits);
+        options.as_writer(&self.own_files, &self.options.limits, self.options.threads);
         tree::walk(root, &options)
     }
 

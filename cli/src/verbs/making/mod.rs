@@ -94,17 +94,18 @@ impl<'a> Given<'a> {
         created: Option<&str>,
         extends: bool,
         own: &[&Path],
+        threads: Option<usize>,
     ) -> Result<Self> {
         let times = Times::new(args.reproducible, created)?;
         let attributes = args.attributes.iter().map(|text| attribute(text)).collect::<Result<Vec<_>>>()?;
         let parse = if extends { RecordsSpec::parse_extending } else { RecordsSpec::parse };
         let specs = args.records.iter().map(|text| parse(text)).collect::<Result<Vec<_>>>()?;
         let given = Self { args, times, attributes, specs, records: Vec::new(), tree: Tree::default() };
-        given.walked(context, own)
+        given.walked(context, own, threads)
     }
 
-    fn walked(mut self, context: &Context, own: &[&Path]) -> Result<Self> {
-        self.tree = walk(context, self.args, own)?;
+    fn walked(mut self, context: &Context, own: &[&Path], threads: Option<usize>) -> Result<Self> {
+        self.tree = walk(context, self.args, own, threads)?;
         for item in &mut self.tree.items {
             item.mtime = self.times.of_item(item.mtime);
         }
@@ -148,12 +149,15 @@ impl<'a> Given<'a> {
     }
 }
 
-fn walk(context: &Context, args: &args::Inputs, own: &[&Path]) -> Result<Tree> {
+fn walk(context: &Context, args: &args::Inputs, own: &[&Path], threads: Option<usize>) -> Result<Tree> {
     if args.paths.is_empty() {
         return Ok(Tree::default());
     }
     let mut options =
         WalkOptions::new().links(args.links.into()).names(args.names.into()).limits(context.limits.clone());
+    if let Some(threads) = threads {
+        options = options.threads(threads);
+    }
     if args.skip_unsupported {
         options = options.unsupported(Unsupported::Skip);
     }

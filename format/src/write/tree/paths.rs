@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::path::{Component, Path};
+use std::sync::Arc;
 
 use super::{Tree, WalkOptions, Walker, open_root};
 use crate::error::{Error, Result, code};
@@ -35,38 +36,37 @@ pub fn walk_paths(base: impl AsRef<Path>, paths: &[impl AsRef<Path>], options: &
         wanted.insert(components(path.as_ref())?);
     }
     let mut walker = Walker::new(options)?;
-    let root = open_root(base)?;
+    if wanted.contains(&[][..]) {
+        walker.visit(open_root(base)?, base)?;
+        return walker.finish();
+    }
+    let root = Arc::new(open_root(base)?);
     for path in &wanted {
         let below_another = (0..path.len()).any(|end| wanted.contains(&path[..end]));
         if below_another {
             continue;
         }
-        let Some((name, above)) = path.split_last() else {
-            walker.visit(&root, "", base, false)?;
-            continue;
-        };
-        let mut dir = None;
+        let Some((name, above)) = path.split_last() else { continue };
+        let mut dir = Arc::clone(&root);
         let (mut source, mut shown) = (base.to_owned(), String::new());
         let mut excluded = false;
         let mut matched = false;
-        let mut step = |walker: &Walker<'_>, name: &OsStr, shown: &mut String| {
+        let mut step = |walker: &Walker, name: &OsStr, shown: &mut String| {
             shown.push_str(&name.to_string_lossy());
-            excluded |= walker.exclude.is_match(&*shown);
-            matched |= walker.include.as_ref().is_none_or(|include| include.is_match(&*shown));
+            let (is_excluded, is_included) = walker.matches(shown);
+            (excluded, matched) = (excluded | is_excluded, matched | is_included);
         };
         for name in above {
             source.push(name);
             step(&walker, name, &mut shown);
             shown.push('/');
-            let child = dir.as_ref().unwrap_or(&root).child(name);
-            dir = Some(child.map_err(|error| unreachable_path(&source, error))?);
+            dir = Arc::new(dir.child(name).map_err(|error| unreachable_path(&source, error))?);
         }
-        let dir = dir.as_ref().unwrap_or(&root);
         source.push(name);
         dir.stat(name).map_err(|error| unreachable_path(&source, error))?;
         step(&walker, name, &mut shown);
         if !excluded {
-            walker.look_at(dir, name, shown, source, matched)?;
+            walker.take(&dir, name, shown, source, matched)?;
         }
     }
     walker.finish()

@@ -66,19 +66,14 @@ impl SourceOpener {
             return Err(Error::new(code::USAGE_NOT_A_FILE, message).with_entry(path));
         }
         let name = item.source.file_name().unwrap_or_default();
-        let mut open = || {
-            let dir = self.directory(item.source.parent().unwrap_or(Path::new("")))?;
-            // What is no regular file any more need not even be opened.
-            match dir.stat(name)? {
-                stat if stat.kind == Kind::File => dir.open_file(name).map(Some),
-                _ => Ok(None),
-            }
-        };
-        let file = match open() {
-            Ok(Some(file)) => file,
-            Ok(None) => return Err(changed(&item.source, path, "it is no regular file any more")),
-            Err(error) => return Err(vanished("open", &item.source, path, error)),
-        };
+        let cannot_open = |error| vanished("open", &item.source, path, error);
+        let dir = self.directory(item.source.parent().unwrap_or(Path::new(""))).map_err(cannot_open)?;
+        // What takes the place of a file shows when it is looked at once more, after it was read, or here if it cannot even
+        // be opened.
+        let file = dir.open_file(name).map_err(|error| match dir.stat(name) {
+            Ok(stat) if stat.kind != Kind::File => changed(&item.source, path, "it is no regular file any more"),
+            _ => cannot_open(error),
+        })?;
         Ok(SourceFile { file, path: item.path.clone(), source: item.source.clone(), stat: item.stat })
     }
 

@@ -2,6 +2,7 @@ use std::fs::File;
 use std::io::Read as _;
 
 use super::*;
+use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
