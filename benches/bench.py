@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 import data
+import part_bare
 import part_c1z
 import part_files
 import part_limits
@@ -20,7 +21,7 @@ import report
 from run import interleave
 
 # The parts of the report, in order. A new one is a module with `groups`, `facts` and `rows`; see README.md.
-PARTS = [part_files, part_records, part_python, part_c1z, part_limits]
+PARTS = [part_files, part_records, part_python, part_c1z, part_bare, part_limits]
 PROGRAMS = {"tar": "tar", "zstd": "zstd", "zip": "zip", "unzip": "unzip", "strip": "binutils"}
 
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Runs a command and ends as it does: launch.py COMMAND ARGUMENT...
 
-Whoever starts a process and asks for its peak memory is told no less than what he takes himself, since Linux counts from
-before the program was loaded. This takes little.
+Whoever starts a process and asks for its peak memory is told no less than what he takes himself, since Linux counts
+from before the program was loaded. This takes little.
 """
 
 import os

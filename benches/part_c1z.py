@@ -8,8 +8,8 @@ to pack s20k; 0.45 and 1.25 times to unpack. It compresses on one thread.
 import shutil
 
 import inputs
-from rows import SIZE, Row
-from run import Failed, Group, timed
+from rows import LIMIT, SIZE, Row
+from run import Failed, Group, reported, timed
 
 PART = "c1z"
 TREES = ("d256", "s20k")
@@ -18,6 +18,7 @@ INDEXED, TAR_ZSTD = "c1z3-indexed", "c1z3-tar-zstd"
 PACK_AIM = {"d256": 0.901 / 1.224, "s20k": 0.445 / 0.979}
 UNPACK_AIM = {"d256": 0.526 / 0.237, "s20k": 0.296 / 0.369}
 THREADS_AIM = 2.0
+HEADER_AIM = 0.02  # milliseconds: what the formats' own code takes
 
 
 def _make(bench, argv, output):
@@ -79,6 +80,8 @@ def groups(bench):
         if bench.wants(f"c1z {name}"):
             inputs.make(bench.directory, name)
             yield from _tree(bench, name)
+            argv = [bench.peers, "c1z-header", bench.directory, name, "-", 1]
+            yield Group(f"c1z header {name}", {f"c1z header {name}": lambda argv=argv: reported(argv, bench.directory)})
 
 
 def facts(bench):
@@ -94,6 +97,8 @@ def rows(bench):
         key = f"c1z extract {name}: indexed"
         yield Row(PART, "unpack indexed_zstd", name, key, [f"c1z extract {name}: tar_zstd"], UNPACK_AIM[name])
         yield Row(PART, "unpack indexed_zstd", name, key, [f"c1z extract {name}: rtar"])
+        what = "open an indexed_zstd file for its header"
+        yield Row(PART, what, name, f"c1z header {name}", aim=HEADER_AIM, kind=LIMIT, unit="ms")
         for encoding in ("indexed", "tar-zstd"):
             ours = f"size {name}.{encoding}.c1z"
             yield Row("sizes", f"C1Z, {encoding}", name, ours, [f"size {name}.c1z.rtar"], None, SIZE, "bytes")

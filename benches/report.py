@@ -17,6 +17,7 @@ TITLES = {
     "files": "Trees of files, by the command",
     "records": "Records, in Rust",
     "c1z": "C1Z",
+    "bare": "Beside bare loops that do only what must be done",
     "python": "Records to Arrow, in Python",
     "sizes": "Sizes",
     "limits": "What a user waits for, and what it costs",

@@ -41,7 +41,7 @@ class Group:
 def command(argv, directory=None, stdout=os.devnull, environment=None):
     """Runs a command, and returns how long it took, its peak memory, and its exit code. A string is for the shell.
 
-    The peak is no less than what this process takes: Linux counts from before the program was loaded. `lean` tells more.
+    The peak is no less than what this process takes: Linux counts from before the program was loaded. See `lean`.
     """
     argv = ["sh", "-c", argv] if isinstance(argv, str) else [str(part) for part in argv]
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC

@@ -7,7 +7,7 @@ use std::io::Write as _;
 use std::path::Path;
 use std::str::FromStr;
 
-use crate::ancestors::{C1zOptions, C1zWriter, DATABASE, write_v1};
+use crate::ancestors::{C1zOptions, C1zWriter, DATABASE, DIRECTORY_MODE, FILE_MODE, write_v1};
 use crate::error::{Error, Result, code};
 use crate::io::AtomicFile;
 use crate::limits::Limits;
@@ -21,9 +21,6 @@ use crate::write::{NewEntry, RecordType, WriteOptions};
 
 /// The type of the annotation that holds a C1Z manifest.
 const MANIFEST_TYPE: &str = "c1.c1z.v3.C1ZManifestV3";
-/// How a C1Z payload is taken out.
-const FILE_MODE: u16 = 0o644;
-const DIRECTORY_MODE: u16 = 0o755;
 
 /// What to convert to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -374,13 +371,8 @@ pub fn convert_directory(
     let mut writer = options.c1z(encoding, None)?.create(path)?;
     let mut opener = SourceOpener::default();
     for (entry, item) in items {
-        let mut content = match entry.kind {
-            EntryKind::File => Some(opener.open(item)?),
-            _ => None,
-        };
-        add(&mut writer, &entry, encoding, content.as_mut())?;
-        if let Some(content) = content {
-            content.check_unchanged()?;
+        if is_held(&entry, encoding) {
+            writer.add_item(entry, item, &mut opener)?;
         }
     }
     let mut report = report_of(writer.finish()?);
@@ -461,10 +453,19 @@ fn add(
     content: Option<impl std::io::Read>,
 ) -> Result<()> {
     let new = NewEntry::at(entry.path.clone()).mode(u32::from(entry.mode)).mtime(entry.mtime);
-    match (entry.kind, content) {
-        (EntryKind::File, Some(content)) => writer.add_reader(new, entry.size, content),
-        (EntryKind::Directory, _) if encoding != C1zEncoding::IndexedZstd => writer.add_directory(new),
-        _ => Ok(()),
+    match content {
+        _ if !is_held(entry, encoding) => Ok(()),
+        Some(content) => writer.add_reader(new, entry.size, content),
+        None => writer.add_directory(new),
+    }
+}
+
+/// Whether the encoding can hold an entry of this kind.
+fn is_held(entry: &Entry, encoding: C1zEncoding) -> bool {
+    match entry.kind {
+        EntryKind::File => true,
+        EntryKind::Directory => encoding != C1zEncoding::IndexedZstd,
+        _ => false,
     }
 }
 

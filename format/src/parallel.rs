@@ -1,17 +1,39 @@
 //! Work spread over threads whose results come back in the order in which it was given.
 
 use std::collections::VecDeque;
+use std::num::NonZeroUsize;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread::JoinHandle;
 
 /// The most threads that a pool starts, whatever it is told: with more, the caller cannot keep up.
 const MOST_THREADS: usize = 64;
+/// How many small jobs may be under way beside each other one.
+const SMALL_JOBS: usize = 8;
+
+/// How many threads somebody wants: so many, or as many as there are cores. That is asked of the system only where it
+/// matters, since it takes longer than opening an archive does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Threads(Option<NonZeroUsize>);
+
+impl Threads {
+    /// So many, and at least 1.
+    pub(crate) fn exactly(threads: usize) -> Self {
+        Self(Some(NonZeroUsize::new(threads).unwrap_or(NonZeroUsize::MIN)))
+    }
+
+    pub(crate) fn get(self) -> usize {
+        self.0.map_or_else(|| std::thread::available_parallelism().map_or(1, usize::from), usize::from)
+    }
+}
 
 /// A bounded pool: the caller submits jobs and takes results in the same order. Threads are started as jobs come. With
 /// one thread, or where the system gives none, the caller's own does the work, when it submits.
 pub(crate) struct OrderedPool<J, R> {
-    results: VecDeque<Receiver<R>>,
+    /// Of each job under way, where its result comes, and whether the job is a small one.
+    results: VecDeque<(Receiver<R>, bool)>,
+    /// How many of them are small.
+    small: usize,
     threads: usize,
     worker: Box<dyn Fn() -> Work<J, R> + Send>,
     own: Option<Work<J, R>>,
@@ -42,6 +64,7 @@ impl<J: Send + 'static, R: Send + 'static> OrderedPool<J, R> {
         let state = Mutex::new(QueueState { jobs: VecDeque::new(), idle: 0, closed: false });
         Self {
             results: VecDeque::new(),
+            small: 0,
             threads: threads.clamp(1, MOST_THREADS),
             worker: Box::new(move || Box::new(worker())),
             own: None,
@@ -58,13 +81,23 @@ impl<J: Send + 'static, R: Send + 'static> OrderedPool<J, R> {
 
     /// Whether as many jobs are under way as the pool takes; the caller should take a result before it submits more.
     pub(crate) fn is_full(&self) -> bool {
-        self.results.len() >= self.capacity()
+        self.results.len() - self.small >= self.capacity() || self.small >= SMALL_JOBS * self.capacity()
     }
 
     /// Gives a job to the pool.
     pub(crate) fn submit(&mut self, job: J) {
+        self.give(job, false);
+    }
+
+    /// Gives a job to the pool that takes hardly any time or memory, and so the place of no other.
+    pub(crate) fn submit_small(&mut self, job: J) {
+        self.give(job, true);
+    }
+
+    fn give(&mut self, job: J, is_small: bool) {
         let (sender, receiver) = sync_channel(1);
-        self.results.push_back(receiver);
+        self.results.push_back((receiver, is_small));
+        self.small += usize::from(is_small);
         if self.threads > 1 && self.has_thread_for_a_job() {
             self.queue.state.lock().expect("no worker panics with the lock").jobs.push_back((job, sender));
             self.queue.changed.notify_one();
@@ -99,7 +132,9 @@ impl<J: Send + 'static, R: Send + 'static> OrderedPool<J, R> {
     /// # Panics
     /// When the worker that did the job panicked.
     pub(crate) fn take(&mut self) -> Option<R> {
-        self.results.pop_front().map(|receiver| receiver.recv().expect("a worker thread panicked"))
+        let (receiver, is_small) = self.results.pop_front()?;
+        self.small -= usize::from(is_small);
+        Some(receiver.recv().expect("a worker thread panicked"))
     }
 }
 
@@ -157,6 +192,22 @@ mod tests {
             found.extend(std::iter::from_fn(|| pool.take()));
             assert_eq!(found, (0..200).map(|job| job * job).collect::<Vec<_>>(), "{threads} threads");
         }
+    }
+
+    /// Small jobs take no place, but there is an end to them, too.
+    #[test]
+    fn small_jobs_come_on_top() {
+        let mut pool = OrderedPool::new(2, || |job: usize| job);
+        for job in 0..pool.capacity() {
+            pool.submit_small(2 * job);
+            assert!(!pool.is_full());
+            pool.submit(2 * job + 1);
+        }
+        assert!(pool.is_full());
+        let found: Vec<_> = std::iter::from_fn(|| pool.take()).collect();
+        assert_eq!(found, (0..2 * pool.capacity()).collect::<Vec<_>>());
+        (0..SMALL_JOBS * pool.capacity()).for_each(|job| pool.submit_small(job));
+        assert!(pool.is_full());
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! Prints JSON: the seconds, and what was done, so that the harness can hold all subjects to the same work.
 
 mod archives;
+mod bare;
 mod ours;
 mod peer_avro;
 mod peer_mcap;
@@ -40,6 +41,10 @@ const SUBJECTS: &[(&str, Subject)] = &[
     ("rosettar-write", ours::write),
     ("rosettar-read", ours::read),
     ("rosettar-read-each", ours::read_each),
+    ("bare-write", bare::write),
+    ("bare-read", bare::read),
+    ("bare-pack", bare::pack),
+    ("bare-extract", bare::extract),
     ("mcap-write", peer_mcap::write),
     ("mcap-write-bare", peer_mcap::write_bare),
     ("mcap-read", peer_mcap::read),
@@ -59,6 +64,7 @@ const SUBJECTS: &[(&str, Subject)] = &[
     ("open", archives::open),
     ("list", archives::list),
     ("find", archives::find),
+    ("c1z-header", archives::c1z_header),
     ("scan-make", archives::make_scan),
     ("records-make", archives::make_records),
     ("scan", archives::scan),

@@ -35,6 +35,10 @@ pub fn c1z_manifest_descriptors() -> &'static [u8] {
 /// The path that the database of version 1 gets.
 pub(crate) const DATABASE: &str = "database.sqlite";
 
+/// The permissions that files and directories of version 3 have at most; in a payload that stores none, just these.
+pub(crate) const FILE_MODE: u16 = 0o644;
+pub(crate) const DIRECTORY_MODE: u16 = 0o755;
+
 /// What is held in memory at most, before a temporary file takes the rest; larger contents are decoded piece by piece.
 const WHOLE: u64 = 8 << 20;
 

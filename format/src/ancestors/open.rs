@@ -3,6 +3,7 @@
 use std::io::Write as _;
 use std::sync::{Arc, Mutex, OnceLock};
 
+use super::FILE_MODE;
 use super::{C1z, DATABASE, Proof, Store, WHOLE};
 use crate::c1z::{self, FrameFacts};
 use crate::digest::Hasher;
@@ -21,8 +22,6 @@ const SCHEMA_VERSION: u32 = 24;
 /// What every SQLite database begins with, and how long its header is.
 const SQLITE_MAGIC: &[u8] = b"SQLite format 3\0";
 const SQLITE_HEADER_LEN: u64 = 100;
-/// The mode of files in a payload that stores none.
-const FILE_MODE: u16 = 0o644;
 
 /// Reads the header of a file of version 3: neither the payload nor the descriptors.
 ///

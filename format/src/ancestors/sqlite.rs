@@ -142,8 +142,11 @@ impl Database {
 fn transcode(connection: &Connection, stream: &StreamInfo, limit: u64, options: &ReadOptions) -> Result<Archive> {
     let (name, shape) = (stream.name(), Shape::of(stream.name()));
     let mut spool = Spool::new(WHOLE as usize);
-    let mut writer =
-        WriteOptions::new().level(1).threads(options.threads).limits(options.limits.clone()).write_to(&mut spool)?;
+    let mut writer = WriteOptions::new()
+        .level(1)
+        .threads(options.threads.get())
+        .limits(options.limits.clone())
+        .write_to(&mut spool)?;
     let id = writer.declare(name, RecordType::new(shape.type_name, proto::C1Z_ROWS_SET.to_vec()))?;
     let mut statement = select(connection, name, "*")?;
     let columns = columns(connection, name)?;

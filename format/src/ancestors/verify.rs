@@ -85,7 +85,7 @@ fn contents(archive: &C1z) -> Result<Vec<(usize, Error)>> {
         }
     };
     std::thread::scope(|scope| {
-        for _ in 1..archive.options.threads.min(archive.entries.len()) {
+        for _ in 1..archive.options.threads.get().min(archive.entries.len()) {
             // Where the system gives no more threads, those that there are do the work.
             let _ = std::thread::Builder::new().spawn_scoped(scope, work);
         }

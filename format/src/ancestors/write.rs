@@ -8,6 +8,7 @@ use zstd::bulk::Compressor;
 use zstd::stream::Encoder;
 
 use super::options::C1zOptions;
+use super::{DIRECTORY_MODE, FILE_MODE};
 use crate::c1z::{self, FramePlace};
 use crate::digest::{Digest, Hasher};
 use crate::error::{Error, Result, code};
@@ -18,6 +19,7 @@ use crate::parallel::OrderedPool;
 use crate::path::EntryPath;
 use crate::read::{Archive, Driver};
 use crate::write::NewEntry;
+use crate::write::tree::{SourceOpener, TreeItem};
 
 /// Larger files are compressed as they come; smaller ones whole, on several threads.
 const WHOLE: u64 = 8 << 20;
@@ -122,7 +124,25 @@ struct Indexed<'a> {
 }
 
 /// Paths and contents of files, in order.
-type Batch = Vec<(EntryPath, Vec<u8>)>;
+type Batch = Vec<(EntryPath, Content)>;
+
+/// The content of a small file.
+enum Content {
+    Bytes(Vec<u8>),
+    /// It is read by the thread that compresses it.
+    Unread(TreeItem),
+}
+
+/// What one thread makes frames with.
+struct Maker {
+    level: i32,
+    previous: Option<Archive>,
+    compressor: Option<Compressor<'static>>,
+    opener: SourceOpener,
+    monitor: Monitor,
+    /// For contents that are read here.
+    buffer: Vec<u8>,
+}
 
 /// A file as a frame, without its place.
 struct Framed {
@@ -145,16 +165,17 @@ impl<'a> C1zWriter<'a> {
             C1zEncoding::Tar => Payload::Tar(sink),
             C1zEncoding::TarZstd => Payload::TarZstd(encoder(sink, options.level, None)?),
             C1zEncoding::IndexedZstd => {
-                let (level, previous) = (options.level, options.previous.clone());
+                let (level, previous, monitor) = (options.level, options.previous.clone(), options.monitor.clone());
                 let pool = OrderedPool::new(options.threads, move || {
-                    let previous = previous.clone();
-                    let mut compressor = None;
-                    move |batch: Batch| {
-                        let mut frame = |(path, content): (EntryPath, Vec<u8>)| {
-                            frame_of(path, &content, level, previous.as_ref(), &mut compressor)
-                        };
-                        batch.into_iter().map(&mut frame).collect()
-                    }
+                    let mut maker = Maker {
+                        level,
+                        previous: previous.clone(),
+                        compressor: None,
+                        opener: SourceOpener::default(),
+                        monitor: monitor.clone(),
+                        buffer: Vec::new(),
+                    };
+                    move |batch: Batch| batch.into_iter().map(|(path, content)| maker.make(path, content)).collect()
                 });
                 Payload::Indexed(Box::new(Indexed {
                     sink,
@@ -198,7 +219,7 @@ impl<'a> C1zWriter<'a> {
     /// `path.parent`; `limit.*`; `io.read` where `source` fails, `io.write` where the sink does; `usage.interrupted`.
     pub fn add_reader(&mut self, entry: NewEntry, size: u64, source: impl Read) -> Result<()> {
         let (path, mode, mtime) = entry.into_parts();
-        let mode = mode.map_or(0o644, |mode| mode & 0o644);
+        let mode = mode.map_or(FILE_MODE, |mode| mode & FILE_MODE);
         self.add(Entry::file(path, mode, mtime, size, Digest::ZERO), source)
     }
 
@@ -208,24 +229,51 @@ impl<'a> C1zWriter<'a> {
     /// As [`add_reader`](Self::add_reader); `usage.input` in the encoding `indexed_zstd`, which has none.
     pub fn add_directory(&mut self, entry: NewEntry) -> Result<()> {
         let (path, mode, mtime) = entry.into_parts();
-        let mode = mode.map_or(0o755, |mode| mode & 0o755);
+        let mode = mode.map_or(DIRECTORY_MODE, |mode| mode & DIRECTORY_MODE);
         self.add(Entry::directory(path, mode, mtime), io::empty())
     }
 
+    /// Adds a file that a walk found, or a directory. A small file may be read later, on one of the threads that compress.
+    ///
+    /// # Errors
+    /// As [`add_reader`](Self::add_reader) and [`SourceOpener`].
+    pub(crate) fn add_item(&mut self, mut entry: Entry, item: &TreeItem, opener: &mut SourceOpener) -> Result<()> {
+        if entry.kind != EntryKind::File {
+            entry.mode &= DIRECTORY_MODE;
+            return self.add(entry, io::empty());
+        }
+        entry.mode &= FILE_MODE;
+        self.guarded(entry, |payload, entry, monitor| {
+            if let Payload::Indexed(indexed) = payload
+                && entry.size <= WHOLE
+            {
+                return indexed.add_small(&entry.path, Content::Unread(item.clone()), entry.size);
+            }
+            let mut source = opener.open(item)?;
+            payload.add(entry, &mut source, monitor)?;
+            // What was written is of no use if the file changed meanwhile.
+            source.check_unchanged()
+        })
+    }
+
     fn add(&mut self, entry: Entry, source: impl Read) -> Result<()> {
+        self.guarded(entry, |payload, entry, monitor| payload.add(entry, source, monitor))
+    }
+
+    /// Adds what `put` puts into the payload. After a failure the writer is of no further use.
+    fn guarded(
+        &mut self,
+        entry: Entry,
+        put: impl FnOnce(&mut Payload<'a>, &Entry, &Monitor) -> Result<()>,
+    ) -> Result<()> {
         if self.failed {
             let message = "an earlier call to this writer failed: make a new one";
             return Err(Error::new(code::USAGE_WRITER_FAILED, message));
         }
         self.failed = true;
         self.check(&entry)?;
+        put(&mut self.payload, &entry, &self.monitor)?;
         let path = entry.path.to_string();
-        let mut source = Exact { source, left: entry.size, path: &path, monitor: &self.monitor };
-        match &mut self.payload {
-            Payload::Tar(sink) => add_member(sink, &entry, &mut source)?,
-            Payload::TarZstd(sink) => add_member(sink, &entry, &mut source)?,
-            Payload::Indexed(indexed) => indexed.add(&entry, &mut source)?,
-        }
         match entry.kind {
             EntryKind::Directory => self.summary.directories += 1,
             _ => {
@@ -262,8 +310,6 @@ impl<'a> C1zWriter<'a> {
             if self.last.as_ref().is_some_and(|last| last.as_str() > path) {
                 return fault(code::USAGE_INPUT, "expected files in the bytewise order of their paths".to_owned());
             }
-        } else if entry.kind == EntryKind::File {
-            // Whatever was below it, it would not be a directory any more.
         }
         Ok(())
     }
@@ -316,20 +362,27 @@ impl fmt::Debug for C1zWriter<'_> {
     }
 }
 
+impl Payload<'_> {
+    /// Adds an entry with the content that `source` has.
+    fn add(&mut self, entry: &Entry, source: impl Read, monitor: &Monitor) -> Result<()> {
+        let mut source = Exact { source, left: entry.size, path: entry.path.as_str(), monitor };
+        match self {
+            Self::Tar(sink) => add_member(sink, entry, &mut source),
+            Self::TarZstd(sink) => add_member(sink, entry, &mut source),
+            Self::Indexed(indexed) => indexed.add(entry, &mut source),
+        }
+    }
+}
+
 impl<'a> Indexed<'a> {
     fn add(&mut self, entry: &Entry, source: &mut Exact<'_, impl Read>) -> Result<()> {
         if entry.size <= WHOLE {
-            let mut content = Vec::new();
+            let mut content = Vec::with_capacity(entry.size as usize);
             source.all(&mut |piece| {
                 content.extend_from_slice(piece);
                 Ok(())
             })?;
-            self.batched += content.len();
-            self.batch.push((entry.path.clone(), content));
-            if self.batched >= BATCH_BYTES || self.batch.len() >= BATCH_FILES {
-                self.submit()?;
-            }
-            return Ok(());
+            return self.add_small(&entry.path, Content::Bytes(content), entry.size);
         }
         self.drain()?;
         let offset = self.sink.size;
@@ -351,6 +404,16 @@ impl<'a> Indexed<'a> {
             digest: hasher.finish(),
         });
         Ok(())
+    }
+
+    /// Adds a file that is compressed whole.
+    fn add_small(&mut self, path: &EntryPath, content: Content, size: u64) -> Result<()> {
+        self.batched += size as usize;
+        self.batch.push((path.clone(), content));
+        match self.batched >= BATCH_BYTES || self.batch.len() >= BATCH_FILES {
+            true => self.submit(),
+            false => Ok(()),
+        }
     }
 
     /// Gives the pool the files at hand.
@@ -391,32 +454,44 @@ impl<'a> Indexed<'a> {
     }
 }
 
-/// A content as a frame: the one that the previous file has for it, once that was proven, or a new one.
-fn frame_of(
-    path: EntryPath,
-    content: &[u8],
-    level: i32,
-    previous: Option<&Archive>,
-    compressor: &mut Option<Compressor<'static>>,
-) -> Result<Framed> {
-    let (digest, checksum, raw) = (Digest::of(content), c1z::checksum(content), content.len() as u64);
-    if let Some(Driver::Listed(previous)) = previous.map(|previous| &previous.driver)
-        && let Some(frame) = previous.proven_frame(path.as_str(), raw, digest)?
-    {
-        return Ok(Framed { path, frame, raw, checksum, digest, copied: true });
-    }
-    let cannot = |e| Error::io(code::IO_WRITE, "compressing", e);
-    let compressor = match compressor {
-        Some(compressor) => compressor,
-        None => {
-            let mut made = Compressor::new(level).map_err(cannot)?;
-            made.include_checksum(true).map_err(cannot)?;
-            made.include_contentsize(true).map_err(cannot)?;
-            compressor.insert(made)
+impl Maker {
+    fn make(&mut self, path: EntryPath, content: Content) -> Result<Framed> {
+        match content {
+            Content::Bytes(content) => self.frame(path, &content),
+            Content::Unread(item) => {
+                let mut buffer = std::mem::take(&mut self.buffer);
+                buffer.clear();
+                buffer.reserve(item.size as usize);
+                self.opener.read(&item, &mut buffer)?;
+                self.monitor.advance(item.size)?;
+                let framed = self.frame(path, &buffer);
+                self.buffer = buffer;
+                framed
+            }
         }
-    };
-    let frame = compressor.compress(content).map_err(cannot)?;
-    Ok(Framed { path, frame, raw, checksum, digest, copied: false })
+    }
+
+    /// A content as a frame: the one that the previous file has for it, once that was proven, or a new one.
+    fn frame(&mut self, path: EntryPath, content: &[u8]) -> Result<Framed> {
+        let (digest, checksum, raw) = (Digest::of(content), c1z::checksum(content), content.len() as u64);
+        if let Some(Driver::Listed(previous)) = self.previous.as_ref().map(|previous| &previous.driver)
+            && let Some(frame) = previous.proven_frame(path.as_str(), raw, digest)?
+        {
+            return Ok(Framed { path, frame, raw, checksum, digest, copied: true });
+        }
+        let cannot = |e| Error::io(code::IO_WRITE, "compressing", e);
+        let compressor = match &mut self.compressor {
+            Some(compressor) => compressor,
+            None => {
+                let mut made = Compressor::new(self.level).map_err(cannot)?;
+                made.include_checksum(true).map_err(cannot)?;
+                made.include_contentsize(true).map_err(cannot)?;
+                self.compressor.insert(made)
+            }
+        };
+        let frame = compressor.compress(content).map_err(cannot)?;
+        Ok(Framed { path, frame, raw, checksum, digest, copied: false })
+    }
 }
 
 /// Writes a member of a tar.

@@ -38,7 +38,7 @@ pub(super) fn compare_with_directory(
     let reading = archive.options();
     // What an archive cannot hold need not stop a comparison, and a link is only compared.
     let mut walk = WalkOptions::new().links(Links::Keep).unsupported(Unsupported::Skip).limits(reading.limits.clone());
-    walk = walk.threads(reading.threads);
+    walk = walk.threads(reading.threads.get());
     if let Some(own) = own {
         walk = walk.output(own);
     }

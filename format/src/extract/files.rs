@@ -58,7 +58,7 @@ struct Spanning {
 impl<'s> Files<'s> {
     pub(super) fn new(archive: &Arc<Indexed>, sandbox: &'s Sandbox) -> Self {
         let (shared, handle) = (Arc::clone(archive), sandbox.clone());
-        let pool = OrderedPool::new(archive.options.threads, move || {
+        let pool = OrderedPool::new(archive.options.threads.get(), move || {
             let (archive, sandbox) = (Arc::clone(&shared), handle.clone());
             let (mut frame, mut chunk) = (Vec::new(), Vec::new());
             move |job| match job {

@@ -43,7 +43,7 @@ pub(super) fn fill(
     let monitor = &archive.options().monitor;
     monitor.set_total(bytes);
     let (shared, handle) = (Arc::clone(archive), sandbox.clone());
-    let mut pool = OrderedPool::new(archive.options().threads, move || {
+    let mut pool = OrderedPool::new(archive.options().threads.get(), move || {
         let (archive, sandbox) = (Arc::clone(&shared), handle.clone());
         move |job: Job| job.iter().try_for_each(|(number, path)| make(archive.as_ref(), &sandbox, *number, path))
     });

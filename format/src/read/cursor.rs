@@ -50,7 +50,7 @@ impl TarCursor {
 
     fn make(archive: &Arc<Indexed>, frames: impl IntoIterator<Item = usize>, digesting: bool) -> Self {
         let shared = Arc::clone(archive);
-        let pool = OrderedPool::new(archive.options.threads, move || {
+        let pool = OrderedPool::new(archive.options.threads.get(), move || {
             let (archive, mut frame) = (Arc::clone(&shared), Vec::new());
             move |(number, mut chunk)| {
                 archive.decode_chunk_into(number, &mut frame, &mut chunk)?;

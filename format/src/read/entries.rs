@@ -161,7 +161,7 @@ impl Table {
                 let pool = ahead.get_or_insert_with(|| {
                     self.submitted = number;
                     let archive = Arc::clone(&self.archive);
-                    OrderedPool::new(archive.options.threads, move || {
+                    OrderedPool::new(archive.options.threads.get(), move || {
                         let archive = Arc::clone(&archive);
                         move |page| archive.decode_page(page)
                     })

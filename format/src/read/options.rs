@@ -2,6 +2,7 @@
 
 use crate::limits::Limits;
 use crate::monitor::Monitor;
+use crate::parallel::Threads;
 
 /// Options for opening an archive.
 ///
@@ -13,24 +14,13 @@ use crate::monitor::Monitor;
 /// let archive = rosettar::ReadOptions::new().limits(limits).open(archive)?;
 /// # Ok::<(), rosettar::Error>(())
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct ReadOptions {
     pub(crate) limits: Limits,
-    pub(crate) threads: usize,
+    pub(crate) threads: Threads,
     pub(crate) features: Vec<String>,
     pub(crate) monitor: Monitor,
-}
-
-impl Default for ReadOptions {
-    fn default() -> Self {
-        Self {
-            limits: Limits::default(),
-            threads: std::thread::available_parallelism().map_or(1, usize::from),
-            features: Vec::new(),
-            monitor: Monitor::new(),
-        }
-    }
 }
 
 impl ReadOptions {
@@ -49,7 +39,7 @@ impl ReadOptions {
     /// How many threads decode when a whole archive is read; the number of cores unless set, and at least 1.
     #[must_use]
     pub fn threads(mut self, threads: usize) -> Self {
-        self.threads = threads.max(1);
+        self.threads = Threads::exactly(threads);
         self
     }
 

@@ -71,7 +71,7 @@ impl Stream {
 
     /// How many threads the archive is read with.
     pub fn threads(&self) -> usize {
-        self.archive.options.threads
+        self.archive.options.threads.get()
     }
 
     /// The serialized descriptor set that defines its record type, verbatim.
@@ -286,7 +286,7 @@ impl Records {
     fn end_batch(&mut self) {
         let used = self.batch.take().and_then(|reading| reading.chunk);
         if let Some(batches) = self.batches.take() {
-            self.ahead = Some(Ahead::new(batches, self.archive.options.threads));
+            self.ahead = Some(Ahead::new(batches, self.archive.options.threads.get()));
         } else if let (Some(ahead), Some((_, content))) = (&self.ahead, used) {
             ahead.give_back(content);
         }

@@ -87,6 +87,11 @@ impl Chunk {
 }
 
 impl Closed {
+    /// How long the chunk is, missing files included.
+    pub(super) fn len(&self) -> usize {
+        self.bytes.len() + self.files.iter().map(|(_, item)| item.size as usize).sum::<usize>()
+    }
+
     /// A chunk of which nothing is missing.
     pub(super) fn whole(bytes: Vec<u8>, contents: Vec<Range<usize>>) -> Self {
         Self { bytes, files: Vec::new(), contents }

@@ -14,6 +14,9 @@ use crate::monitor::Monitor;
 use crate::parallel::OrderedPool;
 use crate::read::Indexed;
 
+/// Frames of so many bytes are small.
+const SMALL: usize = 16 << 10;
+
 /// One frame to make, in a buffer that comes with it.
 enum Job {
     /// A payload frame of this chunk, of which the contents are digested, too.
@@ -22,6 +25,17 @@ enum Job {
     Raw(Vec<u8>),
     /// The frame of an archive with this number, as it is.
     Copy(Arc<Indexed>, usize, Vec<u8>),
+}
+
+impl Job {
+    /// Whether it is done in no time, as for the header of a member that has frames of its own.
+    fn is_small(&self) -> bool {
+        match self {
+            Self::Chunk(chunk, _) => chunk.len() <= SMALL,
+            Self::Raw(frame) => frame.len() <= SMALL,
+            Self::Copy(..) => false,
+        }
+    }
 }
 
 struct Done {
@@ -159,7 +173,10 @@ impl<S: Write> Pipeline<S> {
         }
         self.make_room()?;
         self.submitted += 1;
-        self.pool.submit(job);
+        match job.is_small() {
+            true => self.pool.submit_small(job),
+            false => self.pool.submit(job),
+        }
         Ok(())
     }
 

@@ -9,6 +9,7 @@ use crate::io::Names;
 use crate::io::dir::{Dir, Stat};
 use crate::io::sandbox::Links;
 use crate::limits::Limits;
+use crate::parallel::Threads;
 use crate::path::{EntryPath, LinkTarget};
 
 mod paths;
@@ -45,8 +46,7 @@ pub struct WalkOptions {
     unsupported: Unsupported,
     names: Names,
     limits: Limits,
-    /// `None` for as many as there are cores.
-    threads: Option<usize>,
+    threads: Threads,
     outputs: Vec<PathBuf>,
     /// Device and inode of files that are left out.
     own_files: Vec<(u64, u64)>,
@@ -106,7 +106,7 @@ impl WalkOptions {
     /// it.
     #[must_use]
     pub fn threads(mut self, threads: usize) -> Self {
-        self.threads = Some(threads.max(1));
+        self.threads = Threads::exactly(threads);
         self
     }
 
@@ -125,7 +125,7 @@ impl WalkOptions {
     pub(super) fn as_writer(&mut self, own_files: &[(u64, u64)], limits: &Limits, threads: usize) {
         self.own_files = own_files.to_vec();
         self.limits = limits.clone();
-        self.threads = Some(threads);
+        self.threads = Threads::exactly(threads);
     }
 }
 

@@ -106,7 +106,7 @@ impl<R: Read> ArchiveStream<R> {
     pub(crate) fn open(source: R, first: &[u8; prefix::LEN], minor: u8, options: ReadOptions) -> Result<Self> {
         prefix::check_reserved(first)?;
         let feed = Feed::new(BufReader::with_capacity(READ_AT_ONCE, source), options.limits.clone());
-        let mut flow = Flow::new(feed, options.threads, first);
+        let mut flow = Flow::new(feed, options.threads.get(), first);
         let (offset, frame) = match flow.next()? {
             Event::Section { kind: section::MANI, offset, bytes } => (offset, bytes),
             Event::Section { kind, offset, .. } => return Err(section::unexpected(kind, offset)),

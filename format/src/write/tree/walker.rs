@@ -109,8 +109,7 @@ impl Walker {
     /// Lists directories, and those below them.
     fn list(&mut self, mut unlisted: Vec<Unlisted>) -> Result<()> {
         let rules = Arc::clone(&self.rules);
-        let cores = || std::thread::available_parallelism().map_or(1, usize::from);
-        let mut pool = OrderedPool::new(self.rules.options.threads.unwrap_or_else(cores), move || {
+        let mut pool = OrderedPool::new(self.rules.options.threads.get(), move || {
             let rules = Arc::clone(&rules);
             move |directory| rules.list(directory)
         });
