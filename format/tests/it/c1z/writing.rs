@@ -258,6 +258,34 @@ fn from_a_directory_and_from_a_database() {
     assert_eq!(convert_database(&database, &path, &options).unwrap_err().code(), "c1z.database");
 }
 
+/// A database that Python makes becomes a file of version 1, which zstd and Python read back.
+#[test]
+fn other_programs_read_version_1() {
+    if !support::have("other_programs_read_version_1", &["zstd", "python3"]) {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let [made, path, payload, back] =
+        ["made.db", "a.c1z", "payload.zst", "back.db"].map(|name| folder.path().join(name));
+    let python = |script: &str, path: &Path| {
+        let output = support::run(std::process::Command::new("python3").args(["-c", script]).arg(path));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let make = "import sqlite3, sys\nd = sqlite3.connect(sys.argv[1])\nd.execute('create table v1_things (id integer primary key, \
+                data blob)')\nd.executemany('insert into v1_things (data) values (?)', [(bytes([n % 251]) * n,) for n in \
+                range(3000)])\nd.commit()";
+    python(make, &made);
+    let report = convert_database(&made, &path, &ConvertOptions::new(Target::C1z1)).unwrap();
+    let bytes = std::fs::read(&path).unwrap();
+    assert_eq!((report.size, &bytes[..5]), (bytes.len() as u64, &b"C1ZF\0"[..]));
+    std::fs::write(&payload, &bytes[5..]).unwrap();
+    support::run(std::process::Command::new("zstd").args(["-d", "-q", "-o"]).arg(&back).arg(&payload));
+    assert!(std::fs::read(&back).unwrap() == std::fs::read(&made).unwrap());
+    let count = "import sqlite3, sys\nd = sqlite3.connect(sys.argv[1])\nprint(*d.execute('pragma integrity_check').fetchone(), \
+                 *d.execute('select count(*), sum(length(data)) from v1_things').fetchone())";
+    assert_eq!(python(count, &back).trim(), "ok 3000 4498500");
+}
+
 /// What zstd and tar make of a payload.
 #[test]
 fn other_programs_read_the_payloads() {

@@ -1,0 +1,58 @@
+//! Every target, on the seeds and on the inputs in `corpus/`.
+
+use std::fs;
+use std::path::Path;
+
+use rosettar_fuzz::{seeds, targets};
+
+/// What the corpus has for a target: inputs that fuzzing found.
+fn found(target: &str) -> Vec<(String, Vec<u8>)> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus").join(target);
+    let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
+    let mut found: Vec<_> = entries
+        .map(|entry| entry.unwrap().path())
+        .map(|path| (path.display().to_string(), fs::read(&path).unwrap()))
+        .collect();
+    found.sort();
+    found
+}
+
+/// One after the other: what is held at a time is counted for the whole process.
+#[test]
+fn every_target_on_its_corpus() {
+    let seeds = seeds::all();
+    for (target, run) in targets::ALL {
+        let of_target = seeds.iter().filter(|(of, ..)| of == target);
+        let inputs: Vec<_> =
+            of_target.map(|(_, name, bytes)| (name.clone(), bytes.clone())).chain(found(target)).collect();
+        assert!(!inputs.is_empty(), "{target} has no input");
+        for (name, bytes) in &inputs {
+            println!("{target}: {name}");
+            run(bytes);
+        }
+    }
+}
+
+/// What was taken apart and put together again is as good as it was.
+#[test]
+fn sealing_gives_sound_archives() {
+    let vectors = Path::new(env!("CARGO_MANIFEST_DIR")).join("../conformance/vectors");
+    let mut sound = 0;
+    for entry in fs::read_dir(vectors).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_none_or(|extension| extension != "rtar") {
+            continue;
+        }
+        let bytes = fs::read(&path).unwrap();
+        let judge = |bytes: Vec<u8>| {
+            let report = rosettar::open(bytes)?.verify(&rosettar::VerifyOptions::new())?;
+            Ok::<_, rosettar::Error>(report.is_sound())
+        };
+        if judge(bytes.clone()).is_ok_and(|sound| sound) {
+            let again = judge(rosettar_fuzz::forge::seal(&rosettar_fuzz::forge::unseal(&bytes)));
+            assert!(again.is_ok_and(|sound| sound), "{}", path.display());
+            sound += 1;
+        }
+    }
+    assert!(sound >= 10, "only {sound} vectors are sound");
+}
