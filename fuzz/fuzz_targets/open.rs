@@ -1,3 +1,4 @@
+//! `rosettar_fuzz::targets::open`, given inputs by libFuzzer.
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| rosettar_fuzz::targets::open::run(data));

@@ -70,7 +70,7 @@ class EntryFile(io.RawIOBase):
 
     def __init__(self, archive: Archive, entry: Entry) -> None:
         self._archive = archive
-        self._reader: _native.EntryReader | None = None
+        self._reader: dict[str, _native.EntryReader] = {}
         self.entry = entry
         self.name = entry.path
         self.mode = "rb"
@@ -78,13 +78,15 @@ class EntryFile(io.RawIOBase):
     def _open(self) -> _native.EntryReader:
         if self.closed:
             raise ValueError("I/O operation on closed file")
-        if self._reader is None:
-            self._reader = self._archive._native.open_entry(self.entry.path)
-        return self._reader
+        reader = self._reader.get("reader")
+        if reader is None:
+            # Of several threads that are here at once, all go on with the reader of the first.
+            reader = self._reader.setdefault("reader", self._archive._native.open_entry(self.entry.path))
+        return reader
 
     def close(self) -> None:
         """Close it; the archive stays open."""
-        self._reader = None
+        self._reader.clear()
         super().close()
 
     def readable(self) -> bool:

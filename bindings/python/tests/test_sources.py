@@ -281,11 +281,14 @@ def test_threads_share_one_iterator(data):
     assert sorted(found) == list(range(5000))
 
 
-def test_threads_share_one_file_of_an_archive(data):
+@pytest.mark.parametrize("attempt", range(20))
+def test_threads_share_one_file_of_an_archive(data, attempt):
     content = rosettar.open(Own(data))["noise"]
-    pieces, lock = [], threading.Lock()
+    pieces, lock, begin = [], threading.Lock(), threading.Barrier(4)
 
     def work():
+        # All at once: each might open the content for itself.
+        begin.wait()
         while piece := content.read(1000):
             with lock:
                 pieces.append(piece)
