@@ -469,6 +469,8 @@ codes! {
     IO_DURABILITY = Io "io.durability";
     /// A source changed while it was being read.
     IO_SOURCE_CHANGED = Io "io.source-changed";
+    /// The system gives no thread, or no memory.
+    IO_RESOURCES = Io "io.resources";
 }
 
 #[cfg(test)]

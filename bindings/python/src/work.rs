@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use pyo3::prelude::*;
 use rosettar::Monitor;
+use rosettar::error::code;
 
 use crate::errors::OrRaise;
 
@@ -28,10 +29,14 @@ pub fn run<T: Send>(
     };
     let done = std::thread::scope(|scope| {
         let (sender, receiver) = mpsc::channel();
-        let worker = scope.spawn(move || {
+        let work = move || {
             // Nobody listens any more where the caller was interrupted.
             let _ = sender.send(work());
-        });
+        };
+        let worker = std::thread::Builder::new()
+            .spawn_scoped(scope, work)
+            .map_err(|error| rosettar::Error::io(code::IO_RESOURCES, "cannot start a thread", error))
+            .or_raise(py)?;
         let mut receiver = Some(receiver);
         let outcome = loop {
             let waited = py.detach(|| {

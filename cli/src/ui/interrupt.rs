@@ -17,7 +17,7 @@ impl Interrupt {
     /// The process's own, whose handler is installed by the first call.
     ///
     /// # Errors
-    /// `io.file` when the operating system refuses, or somebody else installed a handler.
+    /// `io.resources` when the operating system refuses, or somebody else installed a handler.
     pub fn global() -> Result<Self> {
         static GLOBAL: Mutex<Option<Interrupt>> = Mutex::new(None);
         let mut global = GLOBAL.lock().unwrap_or_else(PoisonError::into_inner);
@@ -34,8 +34,11 @@ impl Interrupt {
             }
         };
         ctrlc::set_handler(handler).map_err(|error| {
-            let error = std::io::Error::other(error);
-            Error::io(code::IO_FILE, "installing the handler for interruptions", error)
+            let error = match error {
+                ctrlc::Error::System(error) => error,
+                other => std::io::Error::other(other),
+            };
+            Error::io(code::IO_RESOURCES, "cannot start the thread that waits for interruptions", error)
         })?;
         *global = Some(interrupt.clone());
         Ok(interrupt)

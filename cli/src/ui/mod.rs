@@ -8,6 +8,10 @@ mod stdout;
 mod watch;
 
 use std::io::IsTerminal as _;
+use std::thread::JoinHandle;
+
+use rosettar::error::code;
+use rosettar::{Error, Result};
 
 pub use errors::{Role, error_value, exit_code, hint, json_error, report, text_error};
 pub use interrupt::Interrupt;
@@ -28,6 +32,15 @@ pub mod exit {
     pub const FINDING: u8 = 3;
     /// Interrupted.
     pub const INTERRUPTED: u8 = 130;
+}
+
+/// Starts a thread.
+///
+/// # Errors
+/// `io.resources` where the system gives none.
+fn start_thread(work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>> {
+    let started = std::thread::Builder::new().spawn(work);
+    started.map_err(|error| Error::io(code::IO_RESOURCES, "cannot start a thread", error))
 }
 
 /// A stream that text is printed to.

@@ -4,7 +4,9 @@ use std::io::{self, Read};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::time::Duration;
 
-use super::Interrupt;
+use rosettar::Result;
+
+use super::{Interrupt, start_thread};
 
 /// Bytes that are read at once.
 const PIECE: usize = 1 << 17;
@@ -26,14 +28,23 @@ pub struct WaitingReader {
 
 impl WaitingReader {
     /// Reads `source`, until `interrupt` is set.
-    pub fn new(source: impl Read + Send + 'static, interrupt: Interrupt) -> Self {
+    ///
+    /// # Errors
+    /// `io.resources`.
+    pub fn new(source: impl Read + Send + 'static, interrupt: Interrupt) -> Result<Self> {
         Self::opening(|| Ok(source), interrupt)
     }
 
     /// Reads what `open` opens, which may take as long as reading: a FIFO is opened once somebody writes to it.
-    pub fn opening<R: Read>(open: impl FnOnce() -> io::Result<R> + Send + 'static, interrupt: Interrupt) -> Self {
+    ///
+    /// # Errors
+    /// `io.resources`; what `open` answers is that of the first read.
+    pub fn opening<R: Read>(
+        open: impl FnOnce() -> io::Result<R> + Send + 'static,
+        interrupt: Interrupt,
+    ) -> Result<Self> {
         let (send, pieces) = sync_channel(AHEAD);
-        std::thread::spawn(move || {
+        start_thread(move || {
             let mut source = match open() {
                 Ok(source) => source,
                 Err(error) => {
@@ -57,8 +68,8 @@ impl WaitingReader {
                     return;
                 }
             }
-        });
-        Self { pieces, interrupt, piece: Vec::new(), at: 0, ended: false }
+        })?;
+        Ok(Self { pieces, interrupt, piece: Vec::new(), at: 0, ended: false })
     }
 }
 
@@ -93,7 +104,10 @@ mod tests {
     fn everything_comes_and_an_interruption_ends_the_wait() {
         let content: Vec<u8> = (0..=255).cycle().take(1_000_000).collect();
         let mut found = Vec::new();
-        WaitingReader::new(io::Cursor::new(content.clone()), Interrupt::default()).read_to_end(&mut found).unwrap();
+        WaitingReader::new(io::Cursor::new(content.clone()), Interrupt::default())
+            .unwrap()
+            .read_to_end(&mut found)
+            .unwrap();
         assert_eq!(found, content);
 
         struct Never;
@@ -106,7 +120,7 @@ mod tests {
         }
         let interrupt = Interrupt::default();
         interrupt.flag().store(true, std::sync::atomic::Ordering::SeqCst);
-        let error = WaitingReader::new(Never, interrupt).read(&mut [0]).unwrap_err();
+        let error = WaitingReader::new(Never, interrupt).unwrap().read(&mut [0]).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::Other);
     }
 }

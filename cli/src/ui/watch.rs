@@ -4,7 +4,9 @@ use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use super::{Interrupt, Progress};
+use rosettar::Result;
+
+use super::{Interrupt, Progress, start_thread};
 
 /// How often a look is taken.
 const PERIOD: Duration = Duration::from_millis(50);
@@ -19,15 +21,18 @@ pub struct Watch {
 impl Watch {
     /// Watches work called `what`, such as `packing`: `look` tells how many bytes are done, and how many there are in
     /// all, or 0; `stop` is called once when the user interrupts. With `quiet` nothing is shown.
+    ///
+    /// # Errors
+    /// `io.resources`.
     pub fn new(
         what: &'static str,
         quiet: bool,
         interrupt: Interrupt,
         look: impl Fn() -> (u64, u64) + Send + 'static,
         stop: impl FnOnce() + Send + 'static,
-    ) -> Self {
+    ) -> Result<Self> {
         let (end, ended) = channel::<()>();
-        let thread = std::thread::spawn(move || {
+        let thread = start_thread(move || {
             let progress = Progress::new(what, quiet);
             let (mut stop, mut total) = (Some(stop), 0);
             while ended.recv_timeout(PERIOD) == Err(RecvTimeoutError::Timeout) {
@@ -43,8 +48,8 @@ impl Watch {
                 }
                 progress.inc(done.saturating_sub(progress.done()));
             }
-        });
-        Self { end: Some(end), thread: Some(thread) }
+        })?;
+        Ok(Self { end: Some(end), thread: Some(thread) })
     }
 }
 
@@ -68,7 +73,8 @@ mod tests {
     fn an_interruption_stops_the_work() {
         let (interrupt, stopped) = (Interrupt::default(), Arc::new(AtomicBool::new(false)));
         let told = Arc::clone(&stopped);
-        let watch = Watch::new("testing", true, interrupt.clone(), || (0, 0), move || told.store(true, SeqCst));
+        let watch =
+            Watch::new("testing", true, interrupt.clone(), || (0, 0), move || told.store(true, SeqCst)).unwrap();
         interrupt.flag().store(true, SeqCst);
         while !stopped.load(SeqCst) {
             std::thread::sleep(Duration::from_millis(5));

@@ -22,7 +22,7 @@ pub(super) fn run(context: &Context, args: &Append) -> Result<u8> {
 
     let progress = Counted::new();
     let total = given.size().map(|size| size.saturating_add(archive.facts().totals.tar_bytes));
-    let watch = progress.watch(context, "appending", total.unwrap_or_default());
+    let watch = progress.watch(context, "appending", total.unwrap_or_default())?;
     let paths: HashSet<&str> = given.tree.items.iter().map(|item| item.path.as_str()).collect();
     let mut replaced = 0u64;
     let keep = |entry: &rosettar::Entry| {
@@ -44,6 +44,7 @@ pub(super) fn run(context: &Context, args: &Append) -> Result<u8> {
     let notes = given.add(context, &mut writer, &progress)?;
     let summary = writer.finish()?;
     drop(watch);
+    context.warn_of_temporaries(output);
     let dropped = making::warn_of_dropped(context, &args.archive, &summary);
     if context.json {
         let mut object = making::summary_json(output, &summary);

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use rosettar::convert::{ConvertOptions, ConvertReport, Loss, Target, convert_database, convert_directory};
 use rosettar::error::code;
+use rosettar::io::uninterrupted;
 use rosettar::{Error, Monitor, Result};
 use serde_json::{Value, json};
 
@@ -40,18 +41,19 @@ pub(super) fn run(context: &Context, args: &Convert) -> Result<u8> {
     let report = match what(&args.source)? {
         What::Archive => {
             let archive = context.open(&args.source)?;
-            let _watch = context.watch("converting", &monitor);
+            let _watch = context.watch("converting", &monitor)?;
             archive.convert(&args.output, &options)?
         }
         What::Directory => {
-            let _watch = context.watch("converting", &monitor);
+            let _watch = context.watch("converting", &monitor)?;
             convert_directory(&args.source, &args.output, &options)?
         }
         What::Database => {
-            let _watch = context.watch("converting", &monitor);
+            let _watch = context.watch("converting", &monitor)?;
             convert_database(&args.source, &args.output, &options)?
         }
     };
+    context.warn_of_temporaries(&args.output);
     let mut out = Stdout::new();
     if context.json {
         line(&mut out, object(args, &report))?;
@@ -76,7 +78,7 @@ fn what(path: &Path) -> Result<What> {
         return Ok(What::Archive);
     }
     let cannot = |e| Error::io(code::IO_FILE, format_args!("cannot open {}", path.display()), e);
-    let metadata = std::fs::metadata(path).map_err(cannot)?;
+    let metadata = uninterrupted(|| std::fs::metadata(path)).map_err(cannot)?;
     if metadata.is_dir() {
         return Ok(What::Directory);
     }

@@ -41,7 +41,7 @@ pub(super) fn run(context: &Context, args: &Diff) -> Result<u8> {
     }
     let old = open(&args.old)?;
     let new = if is_directory(&args.new) { None } else { Some(open(&args.new)?) };
-    let watch = context.watch("comparing", &monitor);
+    let watch = context.watch("comparing", &monitor)?;
     let difference = match &new {
         Some(new) => old.diff(new, &options),
         None => {

@@ -82,7 +82,7 @@ fn extract(
     let options = options(args);
     let Some(format) = args.records else {
         if is_pipe(&args.archive)? {
-            let _watch = context.watch("extracting", monitor);
+            let _watch = context.watch("extracting", monitor)?;
             let (facts, report) = match context.piped(&args.archive, reading)? {
                 Piped::Stream(stream) => {
                     let (confirmed, report) = stream.extract(target, &options)?;
@@ -93,7 +93,7 @@ fn extract(
             return Ok(Extracted { facts, report, files: Vec::new() });
         }
         let archive = context.open_with(&args.archive, reading)?;
-        let _watch = context.watch("extracting", monitor);
+        let _watch = context.watch("extracting", monitor)?;
         let report = archive.extract(target, &options)?;
         return Ok(Extracted { facts: archive.facts().clone(), report, files: Vec::new() });
     };
@@ -101,7 +101,7 @@ fn extract(
     let files = RecordFile::all(&archive, format)?;
     let options = files.iter().fold(options, |options, file| options.beside(file.name.clone()));
     let mtime = time_of_records(&archive, &args.archive)?;
-    let _watch = context.watch("extracting", monitor);
+    let _watch = context.watch("extracting", monitor)?;
     let report = archive.extract_with(target, &options, |sandbox| {
         files.iter().try_for_each(|file| file.write(context, sandbox, mtime))
     })?;

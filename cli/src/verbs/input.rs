@@ -39,7 +39,7 @@ impl Context {
             return options.open_path(path);
         }
         let monitor = Monitor::new();
-        let _watch = self.watch("reading", &monitor);
+        let _watch = self.watch("reading", &monitor)?;
         let mut source = Counted { source: self.pipe(path)?, monitor };
         let mut head = Vec::new();
         (&mut source).take(HEAD).read_to_end(&mut head).map_err(cannot_read)?;
@@ -100,7 +100,7 @@ impl Context {
     fn pipe(&self, path: &Path) -> Result<WaitingReader> {
         let interrupt = self.interrupt.clone();
         if is_stdin(path) {
-            return Ok(WaitingReader::new(io::stdin(), interrupt));
+            return WaitingReader::new(io::stdin(), interrupt);
         }
         let path = path.to_owned();
         let open = move || {
@@ -108,7 +108,7 @@ impl Context {
                 |error: io::Error| io::Error::new(error.kind(), format!("cannot open {}: {error}", path.display()));
             File::open(&path).map_err(cannot)
         };
-        Ok(WaitingReader::opening(open, interrupt))
+        WaitingReader::opening(open, interrupt)
     }
 }
 

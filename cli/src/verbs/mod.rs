@@ -29,7 +29,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use rosettar::error::code;
-use rosettar::io::LockedFile;
+use rosettar::io::{AtomicFile, LockedFile};
 use rosettar::{Error, Limits, Monitor, ReadOptions, Result};
 
 use crate::args::{Cli, Global, Verb};
@@ -141,7 +141,7 @@ impl Context {
     }
 
     /// Shows the progress of work that `monitor` counts, and stops it when the user asks for that, until it is dropped.
-    fn watch(&self, what: &'static str, monitor: &Monitor) -> Watch {
+    fn watch(&self, what: &'static str, monitor: &Monitor) -> Result<Watch> {
         let (counting, stopping) = (monitor.clone(), monitor.clone());
         Watch::new(
             what,
@@ -150,6 +150,17 @@ impl Context {
             move || (counting.bytes(), counting.total()),
             move || stopping.stop(),
         )
+    }
+
+    /// Warns of temporary files beside the file `path` that was made: runs that were killed left them there.
+    fn warn_of_temporaries(&self, path: &Path) {
+        if self.quiet || self.json {
+            return;
+        }
+        // Where the directory cannot be listed, what was made is there all the same.
+        for left in AtomicFile::temporaries_of(path).unwrap_or_default() {
+            self.warn(&left.to_string_lossy(), "an interrupted run left this; remove it, unless that is still running");
+        }
     }
 
     /// Prints a warning about `path` to standard error, unless it is to be quiet or prints JSON, where warnings are part

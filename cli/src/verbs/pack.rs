@@ -26,11 +26,12 @@ pub(super) fn run(context: &Context, args: &Pack) -> Result<u8> {
         Target::Stdout => options.write_to(making::stdout_sink())?,
         Target::File(path) => options.create(path)?,
     };
-    let watch = progress.watch(context, "packing", given.size().unwrap_or_default());
+    let watch = progress.watch(context, "packing", given.size().unwrap_or_default())?;
     let partial = writer.partial_path().map(Path::to_owned);
     let packed = given.add(context, &mut writer, &progress).and_then(|notes| Ok((notes, writer.finish()?)));
     drop(watch);
     let (notes, summary) = packed.map_err(|error| with_partial(context.or_interrupted(error), partial.as_deref()))?;
+    context.warn_of_temporaries(&args.output);
     if context.json {
         let mut object = making::summary_json(&args.output, &summary);
         object["notes"] = making::notes_json(&notes).into();

@@ -23,7 +23,7 @@ pub(super) fn run(context: &Context, args: &Recover) -> Result<u8> {
         return Err(Error::new(code::USAGE_OPTION, message));
     }
     let monitor = Monitor::new();
-    let watch = context.watch("recovering", &monitor);
+    let watch = context.watch("recovering", &monitor)?;
     let source = context.open_bytes(&args.archive)?;
     let mut options = WriteOptions::new().level(args.level).limits(context.limits.clone());
     if let Some(threads) = args.threads {
@@ -35,6 +35,7 @@ pub(super) fn run(context: &Context, args: &Recover) -> Result<u8> {
     };
     let report = RecoverOptions::new().limits(context.limits.clone()).monitor(monitor).recover(source, writer)?;
     drop(watch);
+    context.warn_of_temporaries(&args.output);
     if context.json {
         target.print(&object(args, &report).to_string())?;
     } else if !context.quiet {

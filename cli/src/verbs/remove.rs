@@ -47,7 +47,7 @@ pub(super) fn run(context: &Context, args: &Remove) -> Result<u8> {
     }
 
     let progress = Counted::new();
-    let watch = progress.watch(context, "removing", archive.facts().totals.tar_bytes);
+    let watch = progress.watch(context, "removing", archive.facts().totals.tar_bytes)?;
     let options = making::writing(context, &args.compression, &progress);
     let keep = |entry: &rosettar::Entry| Ok(!selection.matches(entry.path.as_str()));
     let continuation = options.continue_from(&archive).source_file(&file).keep(keep);
@@ -57,6 +57,7 @@ pub(super) fn run(context: &Context, args: &Remove) -> Result<u8> {
     };
     let summary = writer.finish()?;
     drop(watch);
+    context.warn_of_temporaries(output);
     let dropped = making::warn_of_dropped(context, &args.archive, &summary);
     if context.json {
         let mut object = making::summary_json(output, &summary);

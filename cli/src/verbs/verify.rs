@@ -55,12 +55,12 @@ fn verify(context: &Context, args: &Verify, path: &Path) -> Result<(Facts, Verif
     }
     let options = VerifyOptions::new().records(args.records);
     if args.provisional.provisional {
-        let _watch = context.watch("verifying", &monitor);
+        let _watch = context.watch("verifying", &monitor)?;
         let (confirmed, report) = context.stream(path, reading)?.verify(&options)?;
         return Ok((confirmed.facts().clone(), report));
     }
     let archive = context.open_with(path, reading)?;
-    let _watch = context.watch("verifying", &monitor);
+    let _watch = context.watch("verifying", &monitor)?;
     let report = archive.verify(&options)?;
     Ok((archive.facts().clone(), report))
 }

@@ -34,25 +34,3 @@ sys.stdout.buffer.write(a.build())
     assert_eq!(annotations[20_000]["value"], serde_json::json!({"a": "x"}));
     assert!(annotations[0]["value"].is_null() && annotations[20_001]["value"].is_null());
 }
-
-#[test]
-fn a_limit_on_the_size_of_files_leaves_nothing_behind() {
-    let dir = Dir::with_archive();
-    let noise: Vec<u8> = (0..400_000u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
-    dir.write("n/noise", noise);
-    dir.run(&["pack", "-q", "-o", "n.rtar", "n"]).ok();
-    dir.write("old.rtar", "old");
-    let before = dir.names();
-    for args in ["pack -o old.rtar n", "extract -C out n.rtar"] {
-        // In blocks of 512 or 1 024 bytes, whichever the shell has.
-        let script = format!("ulimit -f 40; exec \"$0\" {args}");
-        let program = dir.command(&[]).get_program().to_owned();
-        let mut shell = Command::new("sh");
-        shell.arg("-c").arg(script).arg(program).current_dir(dir.path("."));
-        let output = shell.output().unwrap();
-        assert_eq!(output.status.code(), Some(1), "{args}: {output:?}");
-        assert!(String::from_utf8_lossy(&output.stderr).contains("[io.write]"), "{args}: {output:?}");
-        assert_eq!(dir.names(), before, "{args}");
-    }
-    assert_eq!(std::fs::read(dir.path("old.rtar")).unwrap(), b"old");
-}

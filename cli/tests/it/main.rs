@@ -3,6 +3,8 @@
 mod archives;
 mod c1z;
 mod changing;
+#[cfg(target_os = "linux")]
+mod crash;
 mod diff;
 mod errors;
 mod help;
@@ -16,4 +18,3 @@ mod reading;
 mod records;
 mod recover;
 mod support;
-mod sweep;

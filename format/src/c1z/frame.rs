@@ -1,12 +1,11 @@
 //! The zstd frames of C1Z (C1Z.md, "Frames"): any frame that RFC 8878 allows, without a dictionary, within a window of
 //! 128 MiB, and nothing after it.
 
-use zstd::bulk::Decompressor;
 use zstd::stream::raw::{Decoder, InBuffer, Operation as _, OutBuffer};
-use zstd::zstd_safe::{DParameter, find_frame_compressed_size};
+use zstd::zstd_safe::{DCtx, DParameter, find_frame_compressed_size};
 
 use crate::error::{Error, Result, code};
-use crate::frame::{MAGIC, header_len};
+use crate::frame::{MAGIC, decoding_context, header_len, said};
 use crate::io::ReadAt;
 
 /// The greatest window: 128 MiB.
@@ -148,20 +147,15 @@ pub fn decode_stream(
 }
 
 /// Decodes frames that are in memory.
-pub struct Unpacker(Decompressor<'static>);
+pub struct Unpacker(DCtx<'static>);
 
 impl Unpacker {
     /// An unpacker.
     ///
     /// # Errors
-    /// `io.read` where zstd fails, which it does only for want of memory.
+    /// `io.resources` where there is no memory.
     pub fn new() -> Result<Self> {
-        let set_up = || -> std::io::Result<_> {
-            let mut decompressor = Decompressor::new()?;
-            decompressor.window_log_max(WINDOW_LOG)?;
-            Ok(decompressor)
-        };
-        set_up().map(Self).map_err(|e| Error::io(code::IO_READ, "setting up zstd", e))
+        decoding_context(WINDOW_LOG).map(Self)
     }
 
     /// Decodes `frame`, which is one whole frame and nothing else, to exactly `size` bytes, into `content`, which is
@@ -188,8 +182,8 @@ impl Unpacker {
             return Err(Error::new(code::C1Z_TRAILING, message));
         }
         content.reserve_exact(size);
-        let found = self.0.decompress_to_buffer(frame, content).map_err(|e| {
-            Error::new(code::FRAME_DECODE, format!("a zstd frame does not decode to {size} bytes: {e}"))
+        let found = self.0.decompress(content, frame).map_err(|e| {
+            Error::new(code::FRAME_DECODE, format!("a zstd frame does not decode to {size} bytes: {}", said(e)))
         })?;
         if found != size {
             return Err(differs(found as u64));

@@ -2,19 +2,19 @@
 
 use std::io;
 
-use zstd::bulk::{Compressor, Decompressor};
+use zstd::zstd_safe::{CCtx, CParameter, DCtx, DParameter, get_error_name};
 
 use super::{MAX_DECODED, frame_len, max_stored, parse_header};
 use crate::error::{Error, Result, code};
 
 /// Makes payload frames.
-pub struct Encoder(Compressor<'static>);
+pub struct Encoder(CCtx<'static>);
 
 impl Encoder {
     /// An encoder at zstd's compression `level`.
     ///
     /// # Errors
-    /// `usage.option` where zstd has no such level.
+    /// `usage.option` where zstd has no such level, `io.resources` where there is no memory.
     pub fn new(level: i32) -> Result<Self> {
         let range = zstd::compression_level_range();
         if !range.contains(&level) || level == 0 {
@@ -23,14 +23,16 @@ impl Encoder {
                 format!("compression level {level}: expected {} to {}, and not 0", range.start(), range.end()),
             ));
         }
-        let set_up = || -> io::Result<_> {
-            let mut compressor = Compressor::new(level)?;
-            compressor.include_checksum(true)?;
-            compressor.include_contentsize(true)?;
-            compressor.include_dictid(false)?;
-            Ok(compressor)
-        };
-        set_up().map(Self).map_err(|e| Error::io(code::IO_WRITE, "setting up zstd", e))
+        let mut context = CCtx::try_create().ok_or_else(no_memory)?;
+        for parameter in [
+            CParameter::CompressionLevel(level),
+            CParameter::ChecksumFlag(true),
+            CParameter::ContentSizeFlag(true),
+            CParameter::DictIdFlag(false),
+        ] {
+            context.set_parameter(parameter).map_err(|e| Error::io(code::IO_WRITE, "setting up zstd", said(e)))?;
+        }
+        Ok(Self(context))
     }
 
     /// Puts the frame that decodes to `chunk` into `frame`, which is emptied first.
@@ -45,27 +47,22 @@ impl Encoder {
         frame.clear();
         // Longer than any frame that comes out: what zstd does not use stays untouched.
         frame.reserve(max_stored(chunk.len() as u32) as usize);
-        self.0.compress_to_buffer(chunk, frame).map_err(|e| Error::io(code::IO_WRITE, "compressing", e))?;
+        self.0.compress2(frame, chunk).map_err(|e| Error::io(code::IO_WRITE, "compressing", said(e)))?;
         debug_assert!(frame.len() as u64 <= max_stored(chunk.len() as u32));
         Ok(())
     }
 }
 
 /// Decodes payload frames.
-pub struct Decoder(Decompressor<'static>);
+pub struct Decoder(DCtx<'static>);
 
 impl Decoder {
     /// A decoder.
     ///
     /// # Errors
-    /// `io.read` where zstd fails, which it does only for want of memory.
+    /// `io.resources` where there is no memory.
     pub fn new() -> Result<Self> {
-        let set_up = || -> io::Result<_> {
-            let mut decompressor = Decompressor::new()?;
-            decompressor.window_log_max(MAX_DECODED.ilog2())?;
-            Ok(decompressor)
-        };
-        set_up().map(Self).map_err(|e| Error::io(code::IO_READ, "setting up zstd", e))
+        decoding_context(MAX_DECODED.ilog2()).map(Self)
     }
 
     /// Decodes `frame`, which is one whole frame and nothing else, into `chunk`, which is emptied first.
@@ -96,8 +93,8 @@ impl Decoder {
         chunk.reserve_exact(header.content_size as usize);
         let found = self
             .0
-            .decompress_to_buffer(frame, chunk)
-            .map_err(|e| Error::new(code::FRAME_DECODE, format!("a frame does not decode: {e}")))?;
+            .decompress(chunk, frame)
+            .map_err(|e| Error::new(code::FRAME_DECODE, format!("a frame does not decode: {}", said(e))))?;
         if found != header.content_size as usize {
             return Err(Error::new(
                 code::FRAME_DECODE,
@@ -106,6 +103,27 @@ impl Decoder {
         }
         Ok(())
     }
+}
+
+/// A context that decodes frames whose window is at most 2 to the power of `window_log` bytes.
+///
+/// # Errors
+/// `io.resources` where there is no memory.
+pub(crate) fn decoding_context(window_log: u32) -> Result<DCtx<'static>> {
+    let mut context = DCtx::try_create().ok_or_else(no_memory)?;
+    let bounded = context.set_parameter(DParameter::WindowLogMax(window_log));
+    bounded.map_err(|e| Error::io(code::IO_READ, "setting up zstd", said(e)))?;
+    Ok(context)
+}
+
+/// zstd gives no context; its bindings panic unless they are asked in another way.
+pub(crate) fn no_memory() -> Error {
+    Error::io(code::IO_RESOURCES, "setting up zstd", io::ErrorKind::OutOfMemory.into())
+}
+
+/// What zstd says of an error.
+pub(crate) fn said(error: usize) -> io::Error {
+    io::Error::other(get_error_name(error))
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use super::dir::{Dir, set_file_mode, shortened, uninterrupted, with_random_name};
+use super::dir::{Dir, is_random, set_file_mode, shortened, uninterrupted, with_random_name};
 use super::locked::LockedFile;
 use crate::error::{Code, Error, Result, code};
 
@@ -174,6 +174,36 @@ impl AtomicFile {
     /// Whether the target is written in place, because it is no regular file: what was written is already out.
     pub fn is_direct(&self) -> bool {
         self.pending.is_none()
+    }
+
+    /// The temporary files of `path` that are beside it: of writers at work, or left by some that were killed. Whether a
+    /// writer is still at work on one cannot be told. Unlike those, what is written now never needs them.
+    ///
+    /// # Errors
+    /// `io.file` where the directory cannot be listed.
+    ///
+    /// ```
+    /// # let directory = tempfile::tempdir().unwrap();
+    /// # let path = directory.path().join("a.rtar");
+    /// std::fs::write(directory.path().join(".a.rtar.rosettar-0123abcd.tmp"), "").unwrap();
+    /// assert_eq!(rosettar::io::AtomicFile::temporaries_of(&path)?.len(), 1);
+    /// # Ok::<(), rosettar::Error>(())
+    /// ```
+    pub fn temporaries_of(path: impl AsRef<Path>) -> Result<Vec<PathBuf>> {
+        let path = path.as_ref();
+        let list = || -> io::Result<_> {
+            let Target::Name { directory, name, path, .. } = resolve(path)? else { return Ok(Vec::new()) };
+            let begin = temporary_prefix(&name, NAME_MAX - NAME_ADDED);
+            let is_temporary = |name: &OsString| {
+                let digits = name.to_str().and_then(|name| name.strip_prefix(&begin)?.strip_suffix(".tmp"));
+                digits.is_some_and(is_random)
+            };
+            let mut found: Vec<PathBuf> =
+                directory.list()?.into_iter().filter(is_temporary).map(|name| path.with_file_name(name)).collect();
+            found.sort();
+            Ok(found)
+        };
+        list().map_err(|error| cannot("look for temporary files beside", path, error))
     }
 
     /// The file that stays where this one is not published; see [`partial`](Self::partial).
@@ -353,14 +383,19 @@ impl Drop for Pending {
 }
 
 fn create_temporary(directory: &Dir, name: &OsStr, keep: usize) -> io::Result<(File, OsString)> {
-    let name = shortened(name, keep);
+    let prefix = temporary_prefix(name, keep);
     with_random_name(|digits| {
-        let temporary = OsString::from(match name.as_str() {
-            "" => format!(".rosettar-{digits}.tmp"),
-            name => format!(".{name}.rosettar-{digits}.tmp"),
-        });
+        let temporary = OsString::from(format!("{prefix}{digits}.tmp"));
         Ok((directory.create_file(&temporary, 0o600)?, temporary))
     })
+}
+
+/// What the names of the temporary files of `name` begin with; of `name` itself, at most `keep` bytes are in it.
+fn temporary_prefix(name: &OsStr, keep: usize) -> String {
+    match shortened(name, keep).as_str() {
+        "" => ".rosettar-".to_owned(),
+        name => format!(".{name}.rosettar-"),
+    }
 }
 
 fn partial_exists(partial: &Path) -> Error {
@@ -572,6 +607,23 @@ mod tests {
         assert_eq!(names(temp.path()), [OsString::from(name)]);
         assert_eq!(AtomicFile::replace(temp.path().join("x".repeat(256))).unwrap_err().code(), "io.file");
         assert_eq!(names(temp.path()).len(), 1);
+    }
+
+    #[test]
+    fn temporary_files_that_were_left_are_found() {
+        let temp = tempfile::tempdir().unwrap();
+        let (path, link) = (temp.path().join("a"), temp.path().join("link"));
+        symlink("a", &link).unwrap();
+        let others =
+            [".a.rosettar-0123abc.tmp", ".a.rosettar-0123abcd", ".b.rosettar-0123abcd.tmp", ".rosettar-0123abcd.tmp"];
+        for name in others.iter().chain(&[".a.rosettar-0123abcd.tmp"]) {
+            fs::write(temp.path().join(name), "").unwrap();
+        }
+        let left = temp.path().join(".a.rosettar-0123abcd.tmp");
+        assert_eq!(AtomicFile::temporaries_of(&path).unwrap(), [left.clone()]);
+        assert_eq!(AtomicFile::temporaries_of(&link).unwrap(), [left]);
+        assert!(AtomicFile::temporaries_of("/dev/null").unwrap().is_empty());
+        assert_eq!(AtomicFile::temporaries_of(temp.path().join("absent/a")).unwrap_err().code(), "io.file");
     }
 
     #[test]

@@ -19,6 +19,7 @@ mod memory;
 #[cfg(unix)]
 mod outside;
 mod property;
+mod races;
 mod recover;
 mod slow;
 mod splice;

@@ -4,7 +4,7 @@ use std::io::{self, Read};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use rosettar::Monitor;
+use rosettar::{Monitor, Result};
 
 use crate::ui::Watch;
 use crate::verbs::Context;
@@ -26,7 +26,10 @@ impl Counted {
     }
 
     /// Shows the progress of `what` out of `total` bytes, 0 where they are not known.
-    pub(in crate::verbs) fn watch(&self, context: &Context, what: &'static str, total: u64) -> Watch {
+    ///
+    /// # Errors
+    /// `io.resources`.
+    pub(in crate::verbs) fn watch(&self, context: &Context, what: &'static str, total: u64) -> Result<Watch> {
         let (monitor, read, records) = (self.monitor.clone(), Arc::clone(&self.read), Arc::clone(&self.records));
         let look = move || {
             let (all, from, to) = (monitor.bytes(), records.0.load(Relaxed), records.1.load(Relaxed));

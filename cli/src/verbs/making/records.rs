@@ -93,7 +93,7 @@ fn known_stream(archive: &Archive, name: &str) -> Result<rosettar::read::Stream>
 
 fn open_source(context: &Context, source: &Source) -> Result<(Box<dyn Read>, Option<u64>)> {
     let name = match source {
-        Source::Stdin => return Ok((Box::new(WaitingReader::new(io::stdin(), context.interrupt.clone())), None)),
+        Source::Stdin => return Ok((Box::new(WaitingReader::new(io::stdin(), context.interrupt.clone())?), None)),
         Source::File(name) => name,
     };
     let failed = |error| Error::io(code::IO_FILE, format_args!("opening {name}"), error);
@@ -104,7 +104,7 @@ fn open_source(context: &Context, source: &Source) -> Result<(Box<dyn Read>, Opt
     if !metadata.is_file() {
         // A FIFO, such as the shell makes of `<(command)`.
         let name = name.to_owned();
-        let reader = WaitingReader::opening(move || File::open(name), context.interrupt.clone());
+        let reader = WaitingReader::opening(move || File::open(name), context.interrupt.clone())?;
         return Ok((Box::new(reader), None));
     }
     let file = File::open(name).map_err(failed)?;

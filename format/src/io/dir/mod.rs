@@ -112,6 +112,11 @@ pub(crate) fn random_digits() -> String {
     format!("{:08x}", hash & 0xffff_ffff)
 }
 
+/// Whether `digits` could be [`random_digits`].
+pub(crate) fn is_random(digits: &str) -> bool {
+    digits.len() == 8 && digits.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+}
+
 /// Calls `create` with fresh random digits until the name it makes of them is free.
 ///
 /// # Errors

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use super::{cannot, refused};
 use crate::error::{Error, Result};
-use crate::io::dir::{Dir, Kind};
+use crate::io::dir::{Dir, Kind, is_random};
 
 /// What a staging directory inside its target is called, before eight hexadecimal digits.
 pub(super) const PREFIX: &str = ".rosettar-extract-";
@@ -167,6 +167,5 @@ fn left_behind(path: &Path, staging: &Path, remedy: &str) -> Error {
 }
 
 pub(super) fn is_staging(name: &str) -> bool {
-    let digits = name.strip_prefix(PREFIX);
-    digits.is_some_and(|digits| digits.len() == 8 && digits.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')))
+    name.strip_prefix(PREFIX).is_some_and(is_random)
 }

@@ -8,6 +8,7 @@ use std::sync::{Mutex, OnceLock};
 
 use assert_cmd::cargo::cargo_bin;
 
+use super::Ended;
 use crate::support;
 
 /// One system call of a run: its name, and how many of that name its thread had made when it was made, itself included.
@@ -45,13 +46,7 @@ pub struct Trial {
     /// The calls that the fault hit, as strace prints them; none where the run took another course. Threads count each
     /// for itself, so that there may be more than one.
     pub hit: Vec<String>,
-    pub output: Output,
-}
-
-impl Trial {
-    pub fn stderr(&self) -> String {
-        String::from_utf8_lossy(&self.output.stderr).into_owned()
-    }
+    pub ended: Ended,
 }
 
 /// Whether processes can be traced here; if not, says that `test` is skipped.
@@ -117,7 +112,8 @@ pub fn run_with(run: Run<'_>, call: Call, fault: Fault) -> Trial {
         Fault::Kill => text.lines().filter(|line| line.contains("killed by SIGKILL")).map(str::to_owned).collect(),
         Fault::Error(_) => injected(&text),
     };
-    Trial { call, fault, hit, output }
+    let what = format!("{fault:?} at {call:?}, hit {hit:?}");
+    Trial { call, fault, hit, ended: Ended { what, output } }
 }
 
 /// Does `work` to every item, on as many threads as there are cores.
