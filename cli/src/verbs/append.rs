@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use rosettar::error::code;
+use rosettar::write::tree::TreeKind;
 use rosettar::{Error, Result};
 
 use super::making::{self, Counted, Given, Target};
@@ -23,6 +24,7 @@ pub(super) fn run(context: &Context, args: &Append) -> Result<u8> {
     let progress = Counted::new();
     let total = given.size().map(|size| size.saturating_add(archive.facts().totals.tar_bytes));
     let watch = progress.watch(context, "appending", total.unwrap_or_default())?;
+    let mut collisions = given.collisions();
     let paths: HashSet<&str> = given.tree.items.iter().map(|item| item.path.as_str()).collect();
     let mut replaced = 0u64;
     let keep = |entry: &rosettar::Entry| {
@@ -33,6 +35,10 @@ pub(super) fn run(context: &Context, args: &Append) -> Result<u8> {
             return Err(Error::new(code::PATH_DUPLICATE, message).with_entry(entry.path.as_str()));
         }
         replaced += u64::from(taken);
+        if let Some(collisions) = collisions.as_mut().filter(|_| !taken) {
+            let is_directory = entry.kind == rosettar::EntryKind::Directory;
+            context.blaming(Role::Makes, || collisions.add(&entry.path, entry.path.as_str(), is_directory))?;
+        }
         Ok(!taken)
     };
     let options = making::writing(context, &args.compression, &progress);
@@ -41,6 +47,14 @@ pub(super) fn run(context: &Context, args: &Append) -> Result<u8> {
         Target::Stdout => continuation.write_to(making::stdout_sink()),
         Target::File(path) => continuation.create(path),
     })?;
+    // The new ones were compared with each other; now they are with those that stay.
+    if let Some(mut collisions) = collisions {
+        given
+            .tree
+            .items
+            .iter()
+            .try_for_each(|item| collisions.add(&item.path, item.path.as_str(), item.kind == TreeKind::Directory))?;
+    }
     let notes = given.add(context, &mut writer, &progress)?;
     let summary = writer.finish()?;
     drop(watch);

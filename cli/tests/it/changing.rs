@@ -235,3 +235,20 @@ fn waiting_is_announced_and_ends_with_ctrl_c() {
     drop(held);
     dir.run(&["append", "-q", "a.rtar", "rows.csv"]).ok();
 }
+
+#[test]
+fn portable_names_are_compared_with_those_that_are_there() {
+    let dir = Dir::new();
+    dir.write("f", "small");
+    dir.write("F", "large");
+    dir.run(&["pack", "-q", "--names", "portable", "-o", "a.rtar", "f"]).ok();
+    let before = std::fs::read(dir.path("a.rtar")).unwrap();
+    let ran = dir.run(&["append", "--names", "portable", "a.rtar", "F"]).code(1);
+    assert!(ran.err.contains("policy.name") && ran.err.contains("\"f\"") && ran.err.contains("\"F\""), "{}", ran.err);
+    assert_eq!(std::fs::read(dir.path("a.rtar")).unwrap(), before);
+    assert_eq!(dir.names(), ["F", "a.rtar", "f"]);
+    dir.write("f", "new");
+    dir.run(&["append", "-q", "--names", "portable", "--replace", "a.rtar", "f"]).ok();
+    dir.run(&["append", "-q", "a.rtar", "F"]).ok();
+    assert_eq!(paths(&open(&dir, "a.rtar")), ["f", "F"]);
+}

@@ -14,7 +14,7 @@ use crate::read::{Indexed, Table};
 /// Returns how many bytes the files have that are to be made.
 pub(super) fn plan(archive: &Arc<Indexed>, options: &ExtractOptions) -> Result<u64> {
     let mut bytes = 0;
-    let mut policy = Policy::new(options)?;
+    let mut policy = Policy::new(options, false)?;
     let mut entries = Table::new(archive, false);
     while let Some(placed) = entries.next_placed() {
         let entry = placed?.entry;

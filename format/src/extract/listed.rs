@@ -23,7 +23,7 @@ type Job = Vec<(usize, EntryPath)>;
 /// that are to be made.
 pub(super) fn plan(archive: &dyn Listed, options: &ExtractOptions) -> Result<u64> {
     let mut bytes = 0;
-    let mut policy = Policy::new(options)?;
+    let mut policy = Policy::new(options, false)?;
     for entry in archive.entries() {
         if matches!(policy.decide(entry)?, Decision::Extract(_)) {
             bytes += entry.size;

@@ -24,12 +24,16 @@ pub(super) struct Policy<'a> {
 impl<'a> Policy<'a> {
     /// # Errors
     /// `usage.option` for a pattern that is no glob; `policy.name`.
-    pub(super) fn new(options: &'a ExtractOptions) -> Result<Self> {
+    pub(super) fn new(options: &'a ExtractOptions, folds_names: bool) -> Result<Self> {
         let selection = Selection::new(&options.patterns)?;
         // One without patterns would match everything.
         let excluded = (!options.excludes.is_empty()).then(|| Selection::new(&options.excludes)).transpose()?;
-        let may_collide = options.names == Names::Portable || options.strip_components > 0;
-        let collisions = may_collide.then(|| Collisions::new(options.names));
+        // Where the file system folds names, two directories would silently become one.
+        let collisions = match folds_names {
+            true => Some(Collisions::on_folding_file_system(options.names)),
+            false => (options.names == Names::Portable || options.strip_components > 0)
+                .then(|| Collisions::new(options.names)),
+        };
         for name in &options.beside {
             if options.names == Names::Portable || cfg!(windows) {
                 check_portable(name)?;

@@ -25,7 +25,7 @@ impl<'a> TreeBuilder<'a> {
     /// # Errors
     /// `usage.option` for a pattern that is no glob.
     pub(crate) fn new(sandbox: &'a Sandbox, options: &'a ExtractOptions) -> Result<Self> {
-        let policy = Policy::new(options)?;
+        let policy = Policy::new(options, sandbox.folds_names())?;
         let report = ExtractReport::default();
         Ok(Self { sandbox, policy, report, links: BTreeMap::new(), directories: BTreeMap::new() })
     }

@@ -8,7 +8,10 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use super::dir::{Dir, is_random, set_file_mode, shortened, uninterrupted, with_random_name};
+use super::dir::{
+    Dir, is_random, keep_owner, lock_file, set_file_mode, shortened, stat_file, uninterrupted, unlock_file,
+    with_random_name,
+};
 use super::locked::LockedFile;
 use crate::error::{Code, Error, Result, code};
 
@@ -60,6 +63,8 @@ struct Pending {
     name: OsString,
     exclusive: bool,
     mode: u32,
+    /// User and group of the file that is replaced.
+    owner: Option<(u32, u32)>,
     live: bool,
     /// Whether it stays when it is not published.
     partial: bool,
@@ -68,8 +73,8 @@ struct Pending {
 
 /// Where a path leads once symbolic links are resolved.
 enum Target {
-    /// A name in a directory, free or a regular file's; and that file's permission bits.
-    Name { directory: Dir, name: OsString, mode: Option<u32>, path: PathBuf },
+    /// A name in a directory, free or a regular file's; and that file's permission bits, user and group.
+    Name { directory: Dir, name: OsString, mode: Option<(u32, (u32, u32))>, path: PathBuf },
     /// Something that is written in place.
     Direct(File),
 }
@@ -112,7 +117,7 @@ impl AtomicFile {
     }
 
     fn begin(path: &Path, target: Target, exclusive: bool, partial: bool) -> Result<Self> {
-        let (directory, name, mode, resolved) = match target {
+        let (directory, name, mode_and_owner, resolved) = match target {
             Target::Direct(file) => {
                 return Ok(Self { file, shown: path.to_owned(), pending: None, failed: false });
             }
@@ -122,8 +127,8 @@ impl AtomicFile {
         partial_name.push(".partial");
         let partial = partial.then(|| resolved.with_file_name(&partial_name));
         let begin = || -> io::Result<_> {
-            let mode = match mode {
-                Some(mode) => mode,
+            let mode = match mode_and_owner {
+                Some((mode, _)) => mode,
                 None => 0o666 & !directory.umask()?,
             };
             if partial.is_some() {
@@ -133,7 +138,7 @@ impl AtomicFile {
                     let _ = directory.remove_file(&partial_name);
                     return Err(error);
                 }
-                return Ok((file, partial_name, mode));
+                return Ok((file, partial_name.clone(), mode));
             }
             let made = create_temporary(&directory, &name, NAME_MAX - NAME_ADDED);
             // Some file systems hold less than 255 bytes.
@@ -144,13 +149,19 @@ impl AtomicFile {
             Ok((file, temporary, mode))
         };
         let begun = begin().map_err(|error| match &partial {
-            Some(partial) if error.kind() == io::ErrorKind::AlreadyExists => partial_exists(partial),
+            Some(partial) if error.kind() == io::ErrorKind::AlreadyExists => {
+                partial_exists(partial, directory.open_file(&partial_name).ok())
+            }
             _ => cannot("create a temporary file beside", path, error),
         });
         let (file, temporary, mode) = begun?;
         let at = resolved.with_file_name(&temporary);
         let partial = partial.is_some();
-        let pending = Pending { directory, temporary, at, name, exclusive, mode, live: true, partial, written: false };
+        // So that others can tell whether a writer is still at work. Where there are no locks, they cannot.
+        let _ = lock_file(&file);
+        let owner = mode_and_owner.map(|(_, owner)| owner);
+        let pending =
+            Pending { directory, temporary, at, name, exclusive, mode, owner, live: true, partial, written: false };
         Ok(Self { file, shown: path.to_owned(), pending: Some(pending), failed: false })
     }
 
@@ -257,9 +268,17 @@ impl AtomicFile {
             source.map_or(Ok(()), LockedFile::check_unchanged)?;
             return sync_direct(&self.file).map_err(|error| failed_to(code::IO_WRITE, "sync", &self.shown, error));
         };
-        set_file_mode(&self.file, pending.mode).map_err(|error| cannot("set the mode of", &self.shown, error))?;
+        let mode = match pending.owner {
+            Some(owner) => keep_owner(&self.file, owner, pending.mode),
+            None => Ok(pending.mode),
+        };
+        let set = mode.and_then(|mode| set_file_mode(&self.file, mode));
+        set.map_err(|error| cannot("set the mode of", &self.shown, error))?;
         self.file.sync_all().map_err(|error| failed_to(code::IO_WRITE, "sync", &self.shown, error))?;
         source.map_or(Ok(()), LockedFile::check_unchanged)?;
+        pending.check_own(&self.file, &self.shown)?;
+        // Under its name, it is for others to lock.
+        unlock_file(&self.file);
         let old = pending.put_in_place(source, &self.shown)?;
         pending.live = false;
         let removed = old.map_or(Ok(()), |old| pending.directory.remove_file(&old));
@@ -311,6 +330,24 @@ impl Write for AtomicFile {
 }
 
 impl Pending {
+    /// Makes sure that what stands under the temporary name is the file that was written.
+    fn check_own(&mut self, file: &File, shown: &Path) -> Result<()> {
+        let is_own =
+            || -> io::Result<bool> { Ok(stat_file(file)?.is_same_file(&self.directory.stat(&self.temporary)?)) };
+        match is_own() {
+            Ok(true) => Ok(()),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(cannot("look at", &self.at, error)),
+            _ => {
+                // It is not ours to remove.
+                self.live = false;
+                let (shown, at) = (shown.display(), self.at.display());
+                let message =
+                    format!("cannot publish {shown}: somebody removed {at}, or put something else in its place");
+                Err(Error::io(code::IO_FILE, message, io::ErrorKind::NotFound.into()))
+            }
+        }
+    }
+
     /// Gives the temporary file its name. Where it has changed places with `source`, the name of that is returned.
     fn put_in_place(&mut self, source: Option<&LockedFile>, shown: &Path) -> Result<Option<OsString>> {
         let failed = |error| cannot("rename the temporary file to", shown, error);
@@ -398,11 +435,15 @@ fn temporary_prefix(name: &OsStr, keep: usize) -> String {
     }
 }
 
-fn partial_exists(partial: &Path) -> Error {
-    let partial = partial.display();
-    let message = format!(
-        "{partial} exists: an archive is being written there, or its writer ended early; `rosettar recover {partial} -o NEW` salvages what it holds, then remove it"
-    );
+/// `file` is what is there, where it can be opened: its writer, while there is one, has it locked.
+fn partial_exists(partial: &Path, file: Option<File>) -> Error {
+    let shown = partial.display();
+    let salvage = format!("`rosettar recover {shown} -o NEW` salvages what it holds, then remove it");
+    let message = match file.map(|file| lock_file(&file)) {
+        Some(Ok(false)) => format!("{shown} exists: an archive is being written there; wait for that to end"),
+        Some(Ok(true)) => format!("{shown} exists: its writer ended early; {salvage}"),
+        _ => format!("{shown} exists: an archive is being written there, or its writer ended early; {salvage}"),
+    };
     Error::new(code::IO_FILE, message)
 }
 
@@ -451,8 +492,8 @@ fn resolve(path: &Path) -> io::Result<Target> {
         } else if metadata.is_dir() {
             return Err(io::Error::new(io::ErrorKind::IsADirectory, "expected a file, found a directory"));
         } else if metadata.is_file() {
-            let mode = directory.stat(&name)?.mode & 0o777;
-            return Ok(Target::Name { directory, name, mode: Some(mode), path });
+            let stat = directory.stat(&name)?;
+            return Ok(Target::Name { directory, name, mode: Some((stat.mode & 0o777, stat.owner)), path });
         } else {
             return Ok(Target::Direct(open_direct(&path)?));
         }
@@ -607,6 +648,57 @@ mod tests {
         assert_eq!(names(temp.path()), [OsString::from(name)]);
         assert_eq!(AtomicFile::replace(temp.path().join("x".repeat(256))).unwrap_err().code(), "io.file");
         assert_eq!(names(temp.path()).len(), 1);
+    }
+
+    #[test]
+    fn what_others_put_under_the_temporary_name_is_not_published() {
+        let temp = tempfile::tempdir().unwrap();
+        let path = temp.path().join("a");
+        for partial in [false, true] {
+            fs::write(&path, "old").unwrap();
+            let mut file = match partial {
+                true => AtomicFile::partial(&path, false).unwrap(),
+                false => AtomicFile::replace(&path).unwrap(),
+            };
+            file.write_all(b"new").unwrap();
+            let temporary = file.pending.as_ref().unwrap().at.clone();
+            fs::rename(&temporary, temp.path().join("mine")).unwrap();
+            symlink("/etc/passwd", &temporary).unwrap();
+            let error = file.commit().unwrap_err();
+            assert!(error.code() == "io.file" && error.message().contains("somebody"), "{error}");
+            assert_eq!(fs::read(&path).unwrap(), b"old");
+            assert!(temporary.is_symlink(), "what is another's stays");
+            fs::remove_file(&temporary).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_partial_file_says_whether_somebody_writes_it() {
+        let temp = tempfile::tempdir().unwrap();
+        let path = temp.path().join("a");
+        let again = || AtomicFile::partial(&path, false).unwrap_err().to_string();
+        let mut file = AtomicFile::partial(&path, false).unwrap();
+        file.write_all(b"some").unwrap();
+        assert!(again().contains("is being written"), "{}", again());
+        drop(file);
+        assert!(again().contains("ended early") && again().contains("recover"), "{}", again());
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn owner_and_group_are_kept_or_nobody_gains() {
+        if !rustix::process::geteuid().is_root() {
+            eprintln!("skipped: owner_and_group_are_kept_or_nobody_gains: only root may give files away");
+            return;
+        }
+        let temp = tempfile::tempdir().unwrap();
+        let path = temp.path().join("a");
+        fs::write(&path, "old").unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
+        std::os::unix::fs::chown(&path, Some(1234), Some(4321)).unwrap();
+        write(&path, b"new");
+        let found = fs::metadata(&path).unwrap();
+        assert_eq!((found.uid(), found.gid(), found.mode() & 0o777), (1234, 4321, 0o640));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! A file that is to be replaced by another made from it, while others may want to do the same.
 
+use std::fs::File;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -39,12 +40,14 @@ pub struct LockedFile(Arc<Locked>);
 struct Locked {
     file: NamedFile,
     stat: Stat,
+    /// The descriptor that has the lock, where it is not that of the file.
+    lock: Option<File>,
 }
 
 impl Drop for Locked {
     fn drop(&mut self) {
         // A process that another thread has just begun may still have a copy of the descriptor.
-        unlock_file(self.file.file());
+        unlock_file(self.lock.as_ref().unwrap_or_else(|| self.file.file()));
     }
 }
 
@@ -65,11 +68,10 @@ impl LockedFile {
             }
             // Opened anew each time: who held the lock may have put another file in the place of this one.
             let file = NamedFile::open(path)?;
-            // Anything but that somebody else holds it means that there are no locks here.
-            if lock_file(file.file()).unwrap_or(true) {
+            if let Some(lock) = take_lock(&file, path) {
                 let stat = stat_file(file.file()).map_err(cannot)?;
                 match stat_path(path) {
-                    Ok(now) if stat.is_same_file(&now) => return Ok(Self(Arc::new(Locked { file, stat }))),
+                    Ok(now) if stat.is_same_file(&now) => return Ok(Self(Arc::new(Locked { file, stat, lock }))),
                     Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(cannot(error)),
                     // Another file is being put in its place.
                     _ => {}
@@ -113,6 +115,25 @@ impl LockedFile {
         let path = self.path().display();
         let message = format!("{path} changed while it was being read: {reason}; nothing was published, try again");
         Error::new(code::IO_SOURCE_CHANGED, message)
+    }
+}
+
+/// `None` where somebody else holds the lock. Any other failure means that there are no locks here.
+fn take_lock(file: &NamedFile, path: &Path) -> Option<Option<File>> {
+    /// On a descriptor for reading, network file systems have no such lock.
+    const EBADF: i32 = 9;
+    match lock_file(file.file()) {
+        Ok(true) => Some(None),
+        Ok(false) => None,
+        Err(error) if error.raw_os_error() == Some(EBADF) => {
+            let Ok(writable) = File::options().read(true).write(true).open(path) else { return Some(None) };
+            match lock_file(&writable) {
+                Ok(true) => Some(Some(writable)),
+                Ok(false) => None,
+                Err(_) => Some(None),
+            }
+        }
+        Err(_) => Some(None),
     }
 }
 

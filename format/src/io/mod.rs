@@ -16,6 +16,7 @@ pub mod spool;
 pub mod staging;
 
 pub use atomic::AtomicFile;
+pub use collisions::Collisions;
 pub use dir::uninterrupted;
 pub use locked::LockedFile;
 pub use names::Names;

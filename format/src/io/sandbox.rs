@@ -47,6 +47,8 @@ pub struct Sandbox {
     shown: PathBuf,
     /// The bits that are taken from every mode.
     mask: u32,
+    /// Whether the file system takes names for one that only differ by case or by how characters are composed.
+    folds: bool,
     /// The parent of the entry made last: entries mostly come directory by directory.
     parent: Mutex<Option<(String, Arc<Dir>)>>,
 }
@@ -54,7 +56,13 @@ pub struct Sandbox {
 /// The same directory, for another thread: each keeps the parent of what it made last.
 impl Clone for Sandbox {
     fn clone(&self) -> Self {
-        Self { root: Arc::clone(&self.root), shown: self.shown.clone(), mask: self.mask, parent: Mutex::new(None) }
+        Self {
+            root: Arc::clone(&self.root),
+            shown: self.shown.clone(),
+            mask: self.mask,
+            folds: self.folds,
+            parent: Mutex::new(None),
+        }
     }
 }
 
@@ -68,20 +76,26 @@ impl Sandbox {
         let open = || {
             let root = Dir::open(path)?;
             let umask = root.umask()?;
-            Ok((root, umask))
+            let folds = root.folds_names()?;
+            Ok((root, umask, folds))
         };
-        let (root, umask) = open().map_err(|error| {
+        let (root, umask, folds) = open().map_err(|error| {
             Error::io(code::IO_FILE, format!("cannot open the directory {}", path.display()), error)
         })?;
-        Ok(Self::over(root, path.to_owned(), modes, umask))
+        Ok(Self::over(root, path.to_owned(), modes, umask, folds))
     }
 
-    pub(super) fn over(root: Dir, shown: PathBuf, modes: Modes, umask: u32) -> Self {
+    pub(super) fn over(root: Dir, shown: PathBuf, modes: Modes, umask: u32, folds: bool) -> Self {
         let mask = match modes {
             Modes::Umask => umask,
             Modes::Exact => 0,
         };
-        Self { root: Arc::new(root), shown, mask, parent: Mutex::new(None) }
+        Self { root: Arc::new(root), shown, mask, folds, parent: Mutex::new(None) }
+    }
+
+    /// Whether two directories whose names only differ by case or composition would be one here.
+    pub(crate) fn folds_names(&self) -> bool {
+        self.folds
     }
 
     /// Makes the directory `path`, with those above it; one that is there already is kept. Its own mode and time are
@@ -179,6 +193,14 @@ impl Sandbox {
     }
 
     fn not_opened(&self, path: &str, error: io::Error) -> Error {
+        // An archive has no entry below one that is no directory.
+        if error.kind() == io::ErrorKind::NotADirectory {
+            let message = format!(
+                "cannot create {path:?}: something else than a directory stands there, or above it; extract to an empty \
+                 directory, and where that is one, to a file system that does not fold names"
+            );
+            return Error::new(code::POLICY_NAME, message).with_entry(path).with_source(error);
+        }
         let doing =
             format!("cannot open the directory below {}, without following symbolic links", self.shown.display());
         Error::io(code::IO_FILE, doing, error).with_entry(path)
@@ -352,7 +374,7 @@ mod tests {
             assert!(error.message().contains("fold"), "{error}");
         }
         let error = sandbox.create_file(&path("d/a/b")).unwrap_err();
-        assert_eq!(error.kind(), crate::ErrorKind::Io);
+        assert_eq!((error.code(), error.entry()), ("policy.name", Some("d/a")));
         assert_eq!(fs::read(root.join("d/a")).unwrap(), b"first");
         sandbox.create_dir(&path("d")).unwrap();
     }

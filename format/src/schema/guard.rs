@@ -58,18 +58,12 @@ pub(super) struct Checked {
     pub files: Vec<File>,
 }
 
-/// Checks that the descriptor set `set` is one that a compiler could have made, closed, and within the [limits](limit),
-/// without building anything from it.
-///
-/// [`build_pool`](super::build_pool) checks the same, and more that takes a pool to find.
+/// Checks that the descriptor set `set` is closed and within the [limits](limit), and what a library needs that is to build
+/// something of it.
 ///
 /// # Errors
 /// `schema.protobuf`, `schema.closure`, `schema.cycle`, `schema.order` (a path occurs twice), `schema.edition`,
 /// `schema.descriptor`, `schema.too-large`.
-pub fn check(set: &[u8]) -> Result<()> {
-    prepare(set).map(drop)
-}
-
 pub(super) fn prepare(set: &[u8]) -> Result<Checked> {
     let entries = files_of(set)?;
     let order = ordered(&entries)?;

@@ -19,8 +19,8 @@ pub use closure::{check_order, closure_of, merge, order};
 pub use compare::same_type;
 #[cfg(feature = "compile")]
 pub use compile::compile;
-pub use guard::{check, limit};
-pub use pool::{build_pool, descriptor_set_of, message};
+pub use guard::limit;
+pub use pool::{build_pool, check, descriptor_set_of, message};
 pub use print::print_files;
 
 #[cfg(test)]

@@ -24,10 +24,19 @@ use crate::error::{Error, Result, code};
 /// ```
 ///
 /// # Errors
-/// Those of [`check`](super::check), and `schema.descriptor` for what takes a pool to find: a name defined twice or
-/// nowhere, a field number used twice.
+/// Those of [`check`].
 pub fn build_pool(set: &[u8]) -> Result<DescriptorPool> {
     build(set).map(|(pool, _)| pool)
+}
+
+/// Checks that the descriptor set `set` is one that a compiler could have made, closed, and within the
+/// [limits](super::limit).
+///
+/// # Errors
+/// `schema.protobuf`, `schema.closure`, `schema.cycle`, `schema.order` (a path occurs twice), `schema.edition`,
+/// `schema.descriptor`, `schema.too-large`.
+pub fn check(set: &[u8]) -> Result<()> {
+    build(set).map(drop)
 }
 
 pub(super) fn build(set: &[u8]) -> Result<(DescriptorPool, Vec<File>)> {

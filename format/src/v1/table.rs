@@ -10,7 +10,7 @@ use crate::model::{Entry, EntryKind, StreamDeclaration, Totals};
 use crate::path::Reserved;
 
 /// The most directories that paths may imply without their being entries: what bounds the memory of the check.
-const MOST_IMPLIED: usize = 4 << 20;
+const MOST_IMPLIED: usize = 1 << 20;
 
 /// Sixteen bytes of a path's SHA-256: no two paths that anyone can find have the same.
 type PathId = [u8; 16];

@@ -3,6 +3,8 @@
 
 #[cfg(target_os = "linux")]
 mod attacks;
+#[cfg(target_os = "linux")]
+mod bare;
 mod c1z;
 mod concurrency;
 mod counted;

@@ -66,6 +66,7 @@ fn swap_for(time: Duration) {
                 swap_one(&top, &outside, &mut random, &swaps);
             }
         });
+        let _stop = Stop(&stop);
         let start = Instant::now();
         for round in 0_u32.. {
             if start.elapsed() > time {
@@ -79,8 +80,12 @@ fn swap_for(time: Duration) {
                     ExtractOptions::new()
                 }
                 _ => {
-                    let _ = fs::create_dir_all(out.join("d/e"));
-                    let _ = fs::write(out.join("d/0"), "old");
+                    // Out of reach of the other, who would make this test write elsewhere.
+                    let made = folder.path().join("made");
+                    fs::create_dir_all(made.join("d/e")).unwrap();
+                    fs::write(made.join("d/0"), "old").unwrap();
+                    let moved = fs::rename(&made, &out);
+                    assert!(moved.is_ok() || fs::remove_dir_all(&made).is_ok());
                     ExtractOptions::new().merge(Overwrite::Always)
                 }
             };
@@ -97,7 +102,6 @@ fn swap_for(time: Duration) {
                 let _ = fs::remove_dir_all(&path).or_else(|_| fs::remove_file(&path));
             }
         }
-        stop.store(true, Ordering::Relaxed);
     });
     let swaps = swaps.into_inner();
     println!("{done} extractions done, {refused} refused ({codes:?}), {swaps} swaps");
@@ -106,6 +110,15 @@ fn swap_for(time: Duration) {
     let known =
         ["io.file", "io.write", "usage.target", "policy.symlink", "policy.link", "policy.name", "policy.collision"];
     assert!(codes.keys().all(|code| known.contains(code)), "{codes:?}");
+}
+
+/// Tells the other thread to end, also where this one panics.
+struct Stop<'s>(&'s AtomicBool);
+
+impl Drop for Stop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
 
 /// Swaps one directory below `top` for a link to `outside` for a moment.
@@ -123,7 +136,8 @@ fn swap_one(top: &Path, outside: &Path, random: &mut Noise, swaps: &AtomicU64) {
         }
         directory = directories[random.next() as usize % directories.len()].clone();
     }
-    if directory == top {
+    // The target itself is the user's word: where that is a link, it is followed.
+    if directory == top || directory == top.join("out") {
         return;
     }
     let aside = top.join(format!("aside-{}", random.next() % 4));
@@ -230,6 +244,7 @@ fn readers_while_archives_are_replaced() {
                 write(mark);
             }
         });
+        let _stop = Stop(&stop);
         let start = Instant::now();
         while start.elapsed() < Duration::from_secs(2) {
             let archive = open_path(&path).unwrap();
@@ -238,7 +253,6 @@ fn readers_while_archives_are_replaced() {
             seen[usize::from(content[0])] += 1;
             assert!(archive.entries().all(|entry| archive.read(entry.unwrap().path.as_str()).unwrap() == content));
         }
-        stop.store(true, Ordering::Relaxed);
     });
     let archives = seen.iter().filter(|count| **count > 0).count();
     println!("{} archives were read, {archives} different ones", seen.iter().sum::<u32>());

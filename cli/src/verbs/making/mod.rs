@@ -8,6 +8,7 @@ use std::io::{self, BufWriter, IsTerminal as _, Stdout as StdoutStream, Write as
 use std::path::{Path, PathBuf};
 
 use rosettar::error::code;
+use rosettar::io::{Collisions, Names};
 use rosettar::model::Summary;
 use rosettar::write::tree::{Note, NoteKind, Tree, Unsupported, WalkOptions, walk_paths};
 use rosettar::{Archive, Error, Result, WriteOptions, Writer};
@@ -117,6 +118,12 @@ impl<'a> Given<'a> {
     pub(super) fn open_records(&mut self, context: &Context, archive: Option<&Archive>) -> Result<()> {
         self.records = records::open(context, self.args, std::mem::take(&mut self.specs), archive)?;
         Ok(())
+    }
+
+    /// What refuses paths that are no portable names beside each other, where only such are to be accepted.
+    pub(super) fn collisions(&self) -> Option<Collisions> {
+        let names = Names::from(self.args.names);
+        (names == Names::Portable).then(|| Collisions::new(names))
     }
 
     /// When the archive is to say that it was made.

@@ -10,11 +10,13 @@ mod portable;
 mod unix;
 
 #[cfg(not(unix))]
-pub(crate) use portable::{Dir, lock_file, set_file_mode, set_file_mtime, stat_file, stat_path, unlock_file};
+pub(crate) use portable::{
+    Dir, keep_owner, lock_file, set_file_mode, set_file_mtime, stat_file, stat_path, unlock_file,
+};
 #[cfg(unix)]
-pub(crate) use unix::{Dir, lock_file, set_file_mode, set_file_mtime, stat_file, stat_path, unlock_file};
+pub(crate) use unix::{Dir, keep_owner, lock_file, set_file_mode, set_file_mtime, stat_file, stat_path, unlock_file};
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::hash::BuildHasher as _;
 use std::io;
 
@@ -42,6 +44,8 @@ pub(crate) struct Stat {
     pub ctime: Time,
     pub dev: u64,
     pub ino: u64,
+    /// User and group.
+    pub owner: (u32, u32),
 }
 
 /// A directory that is locked, as far as that is possible, until this is dropped.
@@ -110,6 +114,28 @@ impl Stat {
 pub(crate) fn random_digits() -> String {
     let hash = std::collections::hash_map::RandomState::new().hash_one(std::process::id());
     format!("{:08x}", hash & 0xffff_ffff)
+}
+
+impl Dir {
+    /// Whether names are taken for one here that only differ by case, or by how characters are composed. Something is made
+    /// to find out, and removed.
+    pub(crate) fn folds_names(&self) -> io::Result<bool> {
+        let probe = |ending: &str| {
+            with_random_name(|digits| {
+                let name = OsString::from(format!(".rosettar-probe-{digits}-{ending}"));
+                self.create_file(&name, 0o600).map(|_| (name, digits.to_owned()))
+            })
+        };
+        let (name, digits) = match probe("\u{e9}") {
+            Ok(made) => made,
+            // Where there are no such characters, they cannot be composed in two ways.
+            Err(_) => probe("e")?,
+        };
+        let others = [name.to_string_lossy().to_uppercase(), format!(".rosettar-probe-{digits}-e\u{301}")];
+        let folds = others.iter().any(|other| self.stat(OsStr::new(other)).is_ok());
+        self.remove_file(&name)?;
+        Ok(folds)
+    }
 }
 
 /// Whether `digits` could be [`random_digits`].

@@ -308,6 +308,21 @@ pub(crate) fn set_file_mode(file: &File, mode: u32) -> io::Result<()> {
     Ok(retry(|| fs::fchmod(file, bits(mode)))?)
 }
 
+/// Gives a file that replaces another the owner and group of that, as far as this user may. The mode that it may have then:
+/// where the group is another, that one may do no more than everybody.
+pub(crate) fn keep_owner(file: &File, (user, group): (u32, u32), mode: u32) -> io::Result<u32> {
+    let found = stat_file(file)?.owner;
+    if found == (user, group) {
+        return Ok(mode);
+    }
+    let chown = |user| retry(|| fs::fchown(file, user, Some(rustix::fs::Gid::from_raw(group))));
+    if chown(Some(rustix::fs::Uid::from_raw(user))).is_ok() || chown(None).is_ok() {
+        return Ok(mode);
+    }
+    let others = mode & 0o007;
+    Ok(mode & !0o070 | mode & others << 3)
+}
+
 /// Sets a file's time of modification through its descriptor.
 pub(crate) fn set_file_mtime(file: &File, mtime: Time) -> io::Result<()> {
     let times = timestamps(mtime)?;
@@ -383,6 +398,7 @@ fn convert(stat: &fs::Stat) -> Stat {
         FileType::Unknown => Kind::Other("a file of an unknown type"),
     };
     Stat {
+        owner: (stat.st_uid, stat.st_gid),
         kind,
         mode: stat.st_mode as u32 & 0o7777,
         size: stat.st_size as u64,

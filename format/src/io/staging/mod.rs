@@ -250,12 +250,16 @@ impl Staging {
     /// # Errors
     /// `io.file`.
     pub fn sandbox(&self) -> Result<Sandbox> {
-        let open = || match self.place {
-            Place::Beside { .. } => self.directory(),
-            Place::Inside { .. } => self.directory()?.child(OsStr::new(TREE)),
+        let open = || {
+            let dir = match self.place {
+                Place::Beside { .. } => self.directory()?,
+                Place::Inside { .. } => self.directory()?.child(OsStr::new(TREE))?,
+            };
+            let folds = dir.folds_names()?;
+            Ok((dir, folds))
         };
-        let dir = open().map_err(|error| cannot("open", &self.shown, error))?;
-        Ok(Sandbox::over(dir, self.shown.clone(), self.options.modes, self.umask))
+        let (dir, folds) = open().map_err(|error| cannot("open", &self.shown, error))?;
+        Ok(Sandbox::over(dir, self.shown.clone(), self.options.modes, self.umask, folds))
     }
 
     /// The path of the staging directory, for messages.

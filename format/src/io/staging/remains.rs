@@ -17,6 +17,8 @@ pub(super) const MOVES: &str = "moves";
 pub(super) const OLD: &str = "old";
 /// No list of moves is longer: a million paths of the greatest length that archives have unless the limit is raised.
 const MOVES_MAX: u64 = 5 << 30;
+/// No line of it: an inode number and a path.
+const LINE_MAX: u64 = 1 << 20;
 
 /// What an interrupted run left in a target.
 #[derive(Debug, Default)]
@@ -128,7 +130,12 @@ fn left_by_a_run(dir: &Dir, name: &OsStr) -> io::Result<Option<Dir>> {
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => return Ok(None),
         staging => staging?,
     };
-    Ok(staging.is_marked()?.then_some(staging))
+    // A list of moves is a file; with anything else of that name, nobody's run has left it.
+    let lists = match staging.stat(OsStr::new(MOVES)) {
+        Ok(stat) => stat.kind == Kind::File,
+        Err(error) => error.kind() == io::ErrorKind::NotFound,
+    };
+    Ok((lists && staging.is_marked()?).then_some(staging))
 }
 
 /// Shows the inode number and path of each move in the list of a staging directory, where there is one.
@@ -137,8 +144,16 @@ fn each_move(staging: &Dir, mut see: impl FnMut(u64, &str)) -> io::Result<()> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         result => result?,
     };
-    for line in io::BufReader::new(list).take(MOVES_MAX).split(b'\n') {
-        let line = String::from_utf8(line?).unwrap_or_default();
+    let mut list = io::BufReader::new(list).take(MOVES_MAX);
+    let mut line = Vec::new();
+    loop {
+        line.clear();
+        list.by_ref().take(LINE_MAX).read_until(b'\n', &mut line)?;
+        if line.pop() != Some(b'\n') {
+            // The end; or the line of a run that was cut off, or no run's, for what follows has no beginning.
+            return Ok(());
+        }
+        let Ok(line) = std::str::from_utf8(&line) else { continue };
         // Where a system tells no inode numbers, they are 0, and prove nothing.
         if let Some((ino, path)) = line.split_once(' ')
             && let Ok(ino @ 1..) = ino.parse()
@@ -146,7 +161,6 @@ fn each_move(staging: &Dir, mut see: impl FnMut(u64, &str)) -> io::Result<()> {
             see(ino, path);
         }
     }
-    Ok(())
 }
 
 /// The inode number of what stands at `path` in `dir`, without following a link.

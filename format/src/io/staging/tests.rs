@@ -237,6 +237,36 @@ fn a_list_of_moves_that_an_archive_brought_opens_nothing() {
     assert_eq!(names(&target), [".rosettar-extract-00000000", "precious"]);
 }
 
+/// The mark can be copied, by `tar xp` as root for one. A list that no run wrote holds nobody up.
+#[test]
+fn a_forged_list_of_moves_costs_nothing_and_blocks_nothing() {
+    let temp = tempfile::tempdir().unwrap();
+    let target = temp.path().join("out");
+    let fake = target.join(".rosettar-extract-00000000");
+    fs::create_dir_all(&fake).unwrap();
+    fs::set_permissions(&fake, fs::Permissions::from_mode(0o1700)).unwrap();
+    fs::write(target.join("precious"), "").unwrap();
+    let list = fake.join(MOVES);
+    for (number, forge) in [
+        (|path: &Path| fs::create_dir(path).unwrap()) as fn(&Path),
+        |path| std::os::unix::fs::symlink("/etc/passwd", path).unwrap(),
+        // A line of gigabytes, and none of which a run could have written.
+        |path| fs::File::create(path).unwrap().set_len(4 << 30).unwrap(),
+    ]
+    .iter()
+    .enumerate()
+    {
+        fs::create_dir_all(&fake).unwrap();
+        fs::set_permissions(&fake, fs::Permissions::from_mode(0o1700)).unwrap();
+        forge(&list);
+        let start = std::time::Instant::now();
+        merge(&target, Overwrite::Refuse, &[(&format!("new{number}"), "new")]).unwrap();
+        assert!(start.elapsed() < std::time::Duration::from_secs(2), "{:?}", start.elapsed());
+        assert!(target.join("precious").exists() && target.join(format!("new{number}")).exists());
+        let _ = fs::remove_dir_all(&fake);
+    }
+}
+
 #[test]
 fn a_move_that_fails_half_way_says_where_the_rest_is() {
     let temp = tempfile::tempdir().unwrap();
