@@ -26,6 +26,7 @@ class Result:
     peak: int = 0  # bytes
     work: object = None
     facts: dict = field(default_factory=dict)
+    processor: float = 0  # seconds of all threads
 
 
 @dataclass
@@ -39,7 +40,7 @@ class Group:
 
 
 def command(argv, directory=None, stdout=os.devnull, environment=None):
-    """Runs a command, and returns how long it took, its peak memory, and its exit code. A string is for the shell.
+    """Runs a command: how long it took, its peak memory, its exit code, its processor time. A string is for the shell.
 
     The peak is no less than what this process takes: Linux counts from before the program was loaded. See `lean`.
     """
@@ -57,29 +58,31 @@ def command(argv, directory=None, stdout=os.devnull, environment=None):
     finally:
         os.chdir(before)
     # Of a pipeline, the largest of its processes.
-    return seconds, usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024), os.waitstatus_to_exitcode(status)
+    peak = usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    return seconds, peak, os.waitstatus_to_exitcode(status), usage.ru_utime + usage.ru_stime
 
 
 def timed(argv, directory=None, stdout=os.devnull, times=1):
     """The Result of a command; of several runs of what is very quick, the median."""
-    seconds, peaks = [], []
+    seconds, peaks, processor = [], [], []
     for _ in range(times):
-        taken, peak, code = command(argv, directory, stdout)
+        taken, peak, code, used = command(argv, directory, stdout)
         if code:
             raise Failed(f"exit code {code} of {argv if isinstance(argv, str) else ' '.join(map(str, argv))}")
         seconds.append(taken)
         peaks.append(peak)
-    return Result(statistics.median(seconds), max(peaks))
+        processor.append(used)
+    return Result(statistics.median(seconds), max(peaks), processor=statistics.median(processor))
 
 
 def reported(argv, scratch):
     """The Result of a program that measures itself and prints JSON."""
     output = scratch / "stdout.json"
-    _, peak, code = command(argv, stdout=output)
+    _, peak, code, processor = command(argv, stdout=output)
     if code:
         raise Failed(f"exit code {code} of {' '.join(map(str, argv))}")
     told = json.loads(output.read_text())
-    return Result(told.pop("seconds"), peak, told.pop("work", None), told)
+    return Result(told.pop("seconds"), peak, told.pop("work", None), told, processor)
 
 
 def lean(argv):

@@ -89,6 +89,22 @@ pub fn seal(data: &[u8]) -> Vec<u8> {
     archive.bytes
 }
 
+/// An archive whose payload is `tar`, whatever that is; everything else is that of `archive`.
+pub fn around(archive: &[u8], tar: &[u8]) -> Vec<u8> {
+    let (mut out, mut is_in) = (Vec::new(), false);
+    for (tag, body) in parts(&unseal(archive)) {
+        match tag {
+            PAYLOAD if !is_in => {
+                tar.chunks(1 << 20).for_each(|chunk| put(&mut out, PAYLOAD, chunk));
+                is_in = true;
+            }
+            PAYLOAD => {}
+            _ => put(&mut out, tag, body),
+        }
+    }
+    seal(&out)
+}
+
 /// The parts of an archive, as far as its frames can be told apart: for a seed.
 pub fn unseal(archive: &[u8]) -> Vec<u8> {
     let mut out = Vec::new();

@@ -23,6 +23,7 @@ mod outside;
 mod property;
 mod races;
 mod recover;
+mod security;
 mod slow;
 mod splice;
 mod streamed;

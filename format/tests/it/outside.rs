@@ -1,6 +1,7 @@
 //! What the rest of the world makes of our archives: zstd, GNU tar, bsdtar, Python's tarfile, the crate tar, file and
 //! protoc.
 
+use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -289,6 +290,32 @@ fn zstd_tests_lists_and_decodes() {
         assert_eq!(decoded.len() as u64, facts.totals.tar_bytes, "{}", sample.name);
         assert!(decoded == tar_of(sample), "{}", sample.name);
     }
+}
+
+/// A decoder of zstd that shares nothing with libzstd, on every archive that is accepted: samples and vectors.
+#[test]
+fn ruzstd_decodes_the_same() {
+    let decode = |name: &str, bytes: &[u8]| {
+        let expected = zstd::stream::decode_all(bytes).unwrap();
+        let mut found = vec![0; expected.len() + 1];
+        let len = ruzstd::decoding::FrameDecoder::new().decode_all(bytes, &mut found);
+        assert_eq!(len.unwrap_or_else(|error| panic!("{name}: {error}")), expected.len(), "{name}");
+        assert!(found[..expected.len()] == expected, "{name}");
+    };
+    samples().iter().for_each(|sample| decode(sample.name, &sample.bytes));
+    let mut vectors = 0;
+    for entry in fs::read_dir(support::project().join("conformance/vectors")).unwrap() {
+        let path = entry.unwrap().path();
+        let bytes = fs::read(&path).unwrap();
+        if path.extension().is_some_and(|suffix| suffix == "rtar") && support::open(&bytes).is_ok() {
+            // What opens may hold a frame that nothing has looked at yet.
+            if zstd::stream::decode_all(&bytes[..]).is_ok() {
+                decode(&path.display().to_string(), &bytes);
+                vectors += 1;
+            }
+        }
+    }
+    assert!(vectors > 50, "{vectors} vectors");
 }
 
 /// The seekable format, by its description: every frame where the table says, and nothing else.
