@@ -201,6 +201,11 @@ impl Archive {
         let entries = self.entries().collect::<Result<Vec<_>>>()?;
         let mut losses = entry_losses(&entries, target)?;
         let facts = self.facts();
+        if let (Target::Rosettar, Driver::Listed(archive)) = (target, &self.driver)
+            && let Some(fault) = archive.unreadable_streams()
+        {
+            losses.add("the tables of a database that cannot be read", fault);
+        }
         if target == Target::Rosettar || facts.c1z.is_some() {
             return Ok(losses.list());
         }

@@ -171,6 +171,11 @@ impl Listed for C1z {
         &self.options
     }
 
+    #[cfg(feature = "sqlite")]
+    fn unreadable_streams(&self) -> Option<&str> {
+        self.database.as_ref().and_then(sqlite::Database::fault)
+    }
+
     fn entries(&self) -> &[Entry] {
         &self.entries
     }

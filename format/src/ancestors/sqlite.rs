@@ -29,6 +29,10 @@ const PREFIX: &str = "v1_";
 /// How deep an expression in the schema may be, and how long a statement.
 const EXPRESSION_DEPTH: i32 = 100;
 const STATEMENT_BYTES: i32 = 1 << 20;
+/// What SQLite may hold at a time, beside two values of the greatest size.
+const HEAP_BYTES: u64 = 64 << 20;
+/// How many bytes the values of a table may have in any case, however small the database is.
+const LEAST_VALUES: u64 = 64 << 20;
 
 /// The database of an open file.
 pub(super) struct Database {
@@ -117,6 +121,11 @@ fn check_stream(archive: &C1z, stream: &StreamInfo, report: &mut VerifyReport) -
 }
 
 impl Database {
+    /// Why it cannot be read, where it cannot.
+    pub(super) fn fault(&self) -> Option<&str> {
+        self.fault.as_deref()
+    }
+
     /// An archive that has the rows of table `number` in a stream of its name.
     ///
     /// # Errors
@@ -133,13 +142,19 @@ impl Database {
             return Ok(read.clone());
         }
         let limit = options.limits.decoded_bytes_for(self.size);
-        let read = transcode(&connection, stream, limit, options)?;
+        let read = transcode(&connection, stream, self.size, limit, options)?;
         Ok(slot.get_or_init(|| read).clone())
     }
 }
 
 /// Writes the rows of a table into an archive of their own.
-fn transcode(connection: &Connection, stream: &StreamInfo, limit: u64, options: &ReadOptions) -> Result<Archive> {
+fn transcode(
+    connection: &Connection,
+    stream: &StreamInfo,
+    size: u64,
+    limit: u64,
+    options: &ReadOptions,
+) -> Result<Archive> {
     let (name, shape) = (stream.name(), Shape::of(stream.name()));
     let mut spool = Spool::new(WHOLE as usize);
     let mut writer = WriteOptions::new()
@@ -155,12 +170,23 @@ fn transcode(connection: &Connection, stream: &StreamInfo, limit: u64, options: 
         return Err(Error::new(code::C1Z_DATABASE, message));
     }
     let mut rows = statement.query([]).map_err(broken)?;
-    let (mut record, mut last, mut total, mut count) = (Vec::new(), None, 0u64, 0u64);
+    let (mut record, mut last, mut total, mut count, mut values) = (Vec::new(), None, 0u64, 0u64, 0u64);
+    // Each value has its own place, but for a default that rows from before its column share.
+    let most_values = size.saturating_mul(4).max(LEAST_VALUES);
     while let Some(row) = rows.next().map_err(broken)? {
         check_rowid(row.get_ref(0).map_err(broken)?, &mut last)?;
         let cells =
             columns.iter().enumerate().map(|(at, column)| Ok((column.as_str(), row.get_ref(at + 1).map_err(broken)?)));
+        let cells = cells.inspect(|cell| {
+            if let Ok((_, ValueRef::Text(bytes) | ValueRef::Blob(bytes))) = cell {
+                values = values.saturating_add(bytes.len() as u64);
+            }
+        });
         shape.record(cells, &mut record).map_err(|e| e.about(format!("row {count} of {name}")))?;
+        if values > most_values {
+            let message = format!("the rows of {name} hold more than is in the database: they share pages of it");
+            return Err(Error::new(code::C1Z_DATABASE, message));
+        }
         total = total.saturating_add(record.len() as u64);
         if total > limit {
             let message = format!("the rows of {name} exceed the limit decoded-bytes of {limit}");
@@ -202,7 +228,11 @@ fn open(path: &std::path::Path, limits: &Limits) -> Result<Connection> {
         connection.set_limit(Limit::SQLITE_LIMIT_SQL_LENGTH, STATEMENT_BYTES)?;
         connection.set_limit(Limit::SQLITE_LIMIT_EXPR_DEPTH, EXPRESSION_DEPTH)?;
         connection.set_limit(Limit::SQLITE_LIMIT_ATTACHED, 0)?;
-        connection.execute_batch("PRAGMA cell_size_check = ON; PRAGMA query_only = ON;")?;
+        let heap = HEAP_BYTES.saturating_add(limits.record_bytes.saturating_mul(2)).min(i64::MAX as u64);
+        // Of all databases that are open in the process.
+        connection.execute_batch(&format!(
+            "PRAGMA cell_size_check = ON; PRAGMA query_only = ON; PRAGMA hard_heap_limit = {heap};"
+        ))?;
         Ok(connection)
     };
     set_up().map_err(broken)
@@ -231,6 +261,7 @@ fn streams(connection: &Connection, limits: &Limits) -> Result<Vec<StreamInfo>> 
     names
         .into_iter()
         .map(|name| {
+            columns(connection, name.as_str())?;
             let (records, type_name) =
                 (count(connection, name.as_str())?, Shape::of(name.as_str()).type_name.to_owned());
             let declaration = StreamDeclaration { name, type_name, schema: 0, schema_version: 0 };
@@ -260,11 +291,17 @@ fn select<'c>(connection: &'c Connection, table: &str, what: &str) -> Result<Sta
 /// The names of a table's columns, as `*` gives them. Asked for as values: a name that is no text, which rusqlite would not
 /// stand, is an error.
 fn columns(connection: &Connection, table: &str) -> Result<Vec<String>> {
-    let sql = "SELECT name FROM pragma_table_xinfo(?1) WHERE hidden <> 1 ORDER BY cid";
+    let sql = "SELECT name, hidden FROM pragma_table_xinfo(?1) WHERE hidden <> 1 ORDER BY cid";
     let mut statement = connection.prepare(sql).map_err(broken)?;
     let mut rows = statement.query([table]).map_err(broken)?;
     let mut names = Vec::new();
     while let Some(row) = rows.next().map_err(broken)? {
+        // 2 and 3: an expression of the database's maker, which may take any time and memory, would be computed.
+        if row.get_ref(1).map_err(broken)? != ValueRef::Integer(0) {
+            let message =
+                format!("the table {table} has generated columns, which are not read: expected ordinary ones");
+            return Err(Error::new(code::C1Z_DATABASE, message));
+        }
         let name = match row.get_ref(0).map_err(broken)? {
             ValueRef::Text(name) => std::str::from_utf8(name).ok(),
             _ => None,

@@ -30,6 +30,11 @@ pub(crate) trait Listed: Send + Sync {
     /// How it is read.
     fn options(&self) -> &ReadOptions;
 
+    /// Why there are no streams, where there should be some that cannot be read.
+    fn unreadable_streams(&self) -> Option<&str> {
+        None
+    }
+
     /// Every entry, in the order of the archive. No two have the same path.
     fn entries(&self) -> &[Entry];
 

@@ -4,6 +4,7 @@
 //! message's extensions one by one. So a record is first walked on the wire as its descriptor says: values are counted
 //! against the limit, and whatever a decoder would refuse is found, with the place where it is.
 
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::rc::Rc;
@@ -94,7 +95,21 @@ struct Facts {
 #[derive(Default)]
 struct FactsByType(HashMap<String, Rc<Facts>>);
 
+thread_local! {
+    /// Of the type that this thread looked at last, and of those inside it: records of one type come one after another.
+    static LAST: RefCell<Option<(MessageDescriptor, FactsByType)>> = const { RefCell::new(None) };
+}
+
 impl FactsByType {
+    /// What is known from the record before, if that was of the same type.
+    fn kept_for(descriptor: &MessageDescriptor) -> Self {
+        LAST.take().filter(|(last, _)| last == descriptor).map(|(_, facts)| facts).unwrap_or_default()
+    }
+
+    fn keep_for(self, descriptor: &MessageDescriptor) {
+        LAST.set(Some((descriptor.clone(), self)));
+    }
+
     fn of(&mut self, descriptor: &MessageDescriptor) -> Rc<Facts> {
         if let Some(facts) = self.0.get(descriptor.full_name()) {
             return Rc::clone(facts);
@@ -156,12 +171,12 @@ fn walk(descriptor: &MessageDescriptor, record: &[u8], depth: usize, limits: &Li
             format!("record of {} bytes exceeds the limit record-bytes of {}", record.len(), limits.record_bytes);
         return Err(Error::new(code::LIMIT_RECORD_BYTES, message));
     }
-    let facts = FactsByType::default();
+    let facts = FactsByType::kept_for(descriptor);
     let (levels, limit) = (Vec::new(), limits.record_values);
     let mut walk = Walk { record, position: 0, depth, levels, facts, values: 0, limit, complete: true };
-    walk.enter(Some(descriptor.clone()), None, 0, End::At(record.len()))?;
-    walk.run()?;
-    Ok(Walked { complete: walk.complete })
+    let outcome = walk.enter(Some(descriptor.clone()), None, 0, End::At(record.len())).and_then(|()| walk.run());
+    std::mem::take(&mut walk.facts).keep_for(descriptor);
+    outcome.map(|()| Walked { complete: walk.complete })
 }
 
 impl Walk<'_> {

@@ -170,6 +170,10 @@ impl Rules {
         } else if field.type_name.is_some() {
             return fault("has both a scalar type and a type name");
         }
+        // A record's JSON has it once for each value.
+        if field.json_name.as_ref().is_some_and(|name| name.len() > limit::IDENTIFIER_BYTES) {
+            return Err(limit::exceeded("bytes in a JSON name", limit::IDENTIFIER_BYTES));
+        }
         if self.proto3 && (field.label() == label::REQUIRED || field.kind() == kind::GROUP) {
             return fault("is required or a group, which proto3 does not allow");
         }

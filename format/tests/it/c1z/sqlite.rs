@@ -176,3 +176,45 @@ fn a_hostile_database_is_an_error_and_no_crash() {
     let report = archive.verify(&VerifyOptions::new()).unwrap();
     assert_eq!(report.problems[0].code(), "c1z.database");
 }
+
+fn of(statements: &str) -> Archive {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("db");
+    Connection::open(&path).unwrap().execute_batch(statements).unwrap();
+    super::open(&convert(&path, folder.path())).unwrap()
+}
+
+/// Their values are computed when they are read, by what a stranger wrote.
+#[test]
+fn generated_columns_are_not_computed() {
+    let heavy = "CREATE TABLE v1_x (a, b AS (printf('%.*c', 1000, 'x') || printf('%.*c', 1000, 'y')));
+         INSERT INTO v1_x (a) VALUES (1), (2);";
+    let archive = of(heavy);
+    assert!(archive.streams().is_empty());
+    let remarks = &archive.facts().c1z.as_deref().unwrap().remarks;
+    assert!(remarks.iter().any(|remark| remark.contains("generated columns")), "{remarks:?}");
+    let report = archive.verify(&VerifyOptions::new().records(true)).unwrap();
+    assert_eq!(report.problems[0].code(), "c1z.database");
+    // What cannot be read is not left out in silence.
+    let folder = tempfile::tempdir().unwrap();
+    let options = ConvertOptions::new(Target::Rosettar);
+    let error = archive.convert(folder.path().join("a"), &options).unwrap_err();
+    assert!(error.code() == "policy.lossy" && error.message().contains("database"), "{error}");
+    let report = archive.convert(folder.path().join("a"), &options.lossy(true)).unwrap();
+    assert_eq!(report.losses.len(), 1);
+}
+
+/// A few hundred kilobytes whose rows have hundreds of megabytes.
+#[test]
+fn rows_that_share_what_they_hold_are_bounded() {
+    let statements = format!(
+        "CREATE TABLE v1_x (a);
+         WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000) INSERT INTO v1_x SELECT i FROM n;
+         ALTER TABLE v1_x ADD COLUMN b DEFAULT x'{}';",
+        "00".repeat(200_000)
+    );
+    let archive = of(&statements);
+    assert_eq!(archive.facts().totals.records, 1000);
+    let error = archive.stream("v1_x").and_then(|stream| stream.records(..).map(drop)).unwrap_err();
+    assert!(error.code() == "c1z.database" && error.message().contains("share"), "{error}");
+}
