@@ -67,6 +67,7 @@ docs: $(VENV)/up-to-date
 
 vectors: $(VENV)/up-to-date
 	$(PYTHON) conformance/generate.py
+	$(PYTHON) conformance/generate_manifests.py
 	$(PYTHON) conformance/c1z/generate.py
 	$(PYTHON) conformance/dumps.py --write
 

@@ -15,69 +15,9 @@ FOLDER = Path(__file__).resolve().parent
 sys.path.insert(0, str(FOLDER / "reader"))
 
 import rosettar_reader as reader  # noqa: E402
+from explain import WIDTH, Dump, fields  # noqa: E402
 
 SPEC = FOLDER.parent / "spec" / "FORMAT.md"
-WIDTH = 16  # bytes a row
-SHOWN = 32  # bytes of a longer run of bytes that are shown
-
-
-class Dump:
-    """Rows of offset, bytes and meaning."""
-
-    def __init__(self):
-        self.rows = []
-
-    def add(self, offset, data, meaning, shown=SHOWN):
-        cut = data[:shown]
-        pieces = [cut[at : at + WIDTH] for at in range(0, len(cut), WIDTH)] or [b""]
-        for number, piece in enumerate(pieces):
-            text = piece.hex(" ").upper()
-            if number == len(pieces) - 1 and len(data) > shown:
-                text += " …"
-            where = f"{offset + number * WIDTH:08}" if number == 0 or piece else ""
-            self.rows.append(f"    {where}  {text:<50} {meaning if number == 0 else ''}".rstrip())
-
-    def heading(self, text):
-        self.rows += ["", f"    {text}"]
-
-    def text(self):
-        return "\n".join(self.rows).strip("\n")
-
-
-def fields(dump, offset, body, shape, depth=0):
-    """Adds the fields of a serialized message; messages in it follow, indented."""
-    at = 0
-    while at < len(body):
-        start = at
-        tag, at = reader.varint(body, at)
-        name, kind = shape[tag >> 3]
-        kind = kind[0] if isinstance(kind, list) else kind
-        indent = "  " * depth
-        if tag & 7 == 0:
-            value, at = reader.varint(body, at)
-            value = reader.SCALARS[kind](value)
-            dump.add(offset + start, body[start:at], f"{indent}{name}: {value}")
-            continue
-        length, at = reader.varint(body, at)
-        value = body[at : at + length]
-        if isinstance(kind, dict):
-            dump.add(offset + start, body[start:at], f"{indent}{name}, {length} bytes:")
-            fields(dump, offset + at, value, kind, depth + 1)
-        else:
-            dump.add(offset + start, body[start : at + length], f"{indent}{name}: {meaning(kind, value)}")
-        at += length
-
-
-def meaning(kind, value):
-    if kind == "string":
-        return f'"{value.decode()}"'
-    if kind == "bytes":
-        return f"{len(value)} bytes"
-    numbers, at = [], 0
-    while at < len(value):
-        number, at = reader.varint(value, at)
-        numbers.append(reader.SCALARS[kind](number))
-    return ", ".join(str(number) for number in numbers)
 
 
 def section(dump, offset, frame, shape):
@@ -88,19 +28,11 @@ def section(dump, offset, frame, shape):
     dump.add(offset + 16, frame[16:48], "SHA-256 of the body")
     if kind == "ENTR":
         dump.add(offset + 48, body, "body: a zstd frame")
-        content = reader.decode_frame(body, len_of_content(body))
+        content = reader.decode_frame(body, reader.frame_header(body)[1])
         dump.heading("the page it decodes to")
         fields(dump, 0, content, reader.ENTRY_PAGE)
     else:
         fields(dump, offset + 48, body, shape)
-
-
-def len_of_content(frame):
-    """The content size in a zstd frame's header, for the forms that the vectors' writer uses."""
-    descriptor = frame[4]
-    size = {0: 1, 1: 2, 2: 4, 3: 8}[descriptor >> 6]
-    at = 5 + (0 if descriptor & 0x20 else 1)
-    return int.from_bytes(frame[at : at + size], "little") + (256 if size == 2 else 0)
 
 
 def members(archive, start, end):

@@ -12,6 +12,30 @@ import struct
 import sys
 from pathlib import Path
 
+import generate_damage
+import generate_records
+import generate_rules
+from making import (
+    FRAME_OF_FILE,
+    PART_OF_FILE,
+    VECTORS,
+    accept,
+    answer,
+    empty,
+    example,
+    file_frame,
+    flip,
+    hello,
+    in_part,
+    increase,
+    poke,
+    reframe,
+    reject,
+    rename_section,
+    resplit,
+    setting,
+    unpacked,
+)
 from writer import (
     BATCH,
     COMPRESSED,
@@ -24,6 +48,7 @@ from writer import (
     Archive,
     Chunk,
     Frame,
+    Record,
     block,
     descriptor_set,
     element,
@@ -37,137 +62,15 @@ from writer import (
     repeated,
     schema_message,
     section,
+    sha256,
     tar_block,
     varint,
     zstd_frame,
 )
 
-VECTORS = {}
-
-# ---------------------------------------------------------------------------------------------------------------------
-# Tools
-# ---------------------------------------------------------------------------------------------------------------------
-
-
-def accept(name, spec, why, archive, limits=None, **more):
-    """Adds an archive that a reader accepts. `limits` may be computed from the bytes of the archive."""
-    data = archive.build()
-    facts = {"id": name, "spec": spec, "why": why, "expect": "accept", **archive.expected(), **more}
-    if limits:
-        facts["limits"] = limits(data)
-    VECTORS[name] = data, facts
-
-
-INTEGRITY = ("index.manifest", "tar.header", "tar.padding", "tar.end")
-UNSUPPORTED = ("envelope.unsupported-version", "section.unknown-kind", "feature.unknown", "entries.kind")
-
-
-def kind_of(code):
-    group, _, rest = code.partition(".")
-    if group in ("limit", "policy", "schema"):
-        return group
-    if code in UNSUPPORTED:
-        return "unsupported"
-    return "integrity" if rest == "digest" or code in INTEGRITY else "malformed"
-
-
-def reject(name, spec, code, why, archive, **more):
-    """Adds an archive, or the bytes of one, that a reader refuses."""
-    data = archive if isinstance(archive, bytes) else archive.build()
-    facts = {"id": name, "spec": spec, "why": why, "expect": "reject", "code": code, "kind": kind_of(code), **more}
-    VECTORS[name] = data, facts
-
-
-def empty():
-    return Archive()
-
-
-def hello():
-    return Archive().file("hello.txt", b"hello\n")
-
-
-def example():
-    archive = Archive(attributes=[("title", "An example")])
-    archive.schema(GREETING, ("greetings", "example.Greeting", 1))
-    return archive.file("hello.txt", b"hello\n").batch("greetings", greeting("hello"))
-
-
-# Frames of hello() and example(): 0 empty, 1 header, 2 manifest, then the chunks. The parts that a hook receives begin
-# with the chunks.
-FRAME_OF_FILE, PART_OF_FILE = 4, 1
-
-
-def setting(*facts):
-    """A hook that sets things inside of dictionaries and lists: setting(("totals.files", 7))."""
-
-    def hook(target):
-        for path, value in facts:
-            inner, keys = target, [int(key) if key.isdigit() else key for key in path.split(".")]
-            for key in keys[:-1]:
-                inner = inner[key]
-            inner[keys[-1]] = value(inner[keys[-1]]) if callable(value) else value
-
-    return hook
-
-
-def poke(at, value):
-    """A hook that overwrites bytes; a negative place counts from the end."""
-
-    def hook(data):
-        data = bytearray(data)
-        start = at % len(data)
-        data[start : start + len(value)] = value
-        return data
-
-    return hook
-
-
-def in_part(number, at, value):
-    """A hook that overwrites plain bytes of one chunk."""
-
-    def hook(parts):
-        parts[number].data[at : at + len(value)] = value
-
-    return hook
-
-
-def file_frame(**options):
-    """A hook that makes the zstd frame of hello.txt with options."""
-
-    def hook(parts):
-        parts[PART_OF_FILE].options = options
-
-    return hook
-
-
-def reframe(number, make):
-    """A hook that makes another stored frame of one frame's stored bytes."""
-
-    def hook(frames):
-        frames[number].stored = bytes(make(frames[number].stored))
-
-    return hook
-
-
-def rename_section(kind):
-    return lambda stored: stored[:8] + kind.encode() + stored[12:]
-
-
-def flip(at):
-    return lambda data: data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :]
-
-
-def increase(value):
-    return value + 1
-
-
 # ---------------------------------------------------------------------------------------------------------------------
 # Archives to accept
 # ---------------------------------------------------------------------------------------------------------------------
-
-
-def unpacked(number, values):
-    return b"".join(varint(number << 3) + varint(value) for value in values)
 
 
 UNKNOWN_FIELDS = (
@@ -235,7 +138,7 @@ def accepted():
         "13",
         "A symbolic link that leads outside: well-formed, but not extracted by default.",
         archive,
-        extract={"code": "policy.link", "kind": "policy"},
+        extract="policy.link",
     )
 
     archive = Archive().directory("empty", mode=0).directory("full", mode=0o777)
@@ -258,7 +161,8 @@ def accepted():
     )
     archive = Archive().schema(GREETING, ("zeta", "example.Greeting", 7), ("Alpha", "example.Greeting", 0))
     archive.schema(other, ("beta.2", "example.Greeting", 4_294_967_295), ("_base-", "Base", 1)).schema(GREETING)
-    archive.batch("zeta", greeting("one"), b"", greeting("two")).batch("beta.2", b"\x38\x05")
+    archive.batch("zeta", greeting("one"), greeting(""), greeting("two"))
+    archive.batch("beta.2", Record(b"\x38\x05", {"count": "5"}))
     archive.batch("zeta", greeting("three" * 60))
     accept("streams", "4.2", "Schemas with other definitions under one name, empty streams, empty records.", archive)
 
@@ -364,15 +268,6 @@ def accepted():
     accept(
         "longest-paths", "5.1", "A path of 4096 bytes and 64 components, a component of 255, a target of 4096.", archive
     )
-
-
-def resplit(parts, sizes):
-    """Divides all that lies between the first and the last chunk again; the last piece takes the rest."""
-    data, out = b"".join(bytes(part.data) for part in parts[1:-1]), []
-    for size in sizes:
-        out.append(Chunk(data[:size]))
-        data = data[size:]
-    return [parts[0], *out, *([Chunk(data)] if data else []), parts[-1]]
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -1244,6 +1139,35 @@ def limits():
     reject("limit-manifest-bytes-late", "11.4", "limit.manifest-bytes", why, late, limits={"manifest-bytes": value})
 
 
+# What a reader that reads forward (section 11.2) answers to the vectors above, where it is not what an indexed one
+# says: without an index to begin with, it meets most faults of frames as what they do to the tar.
+STREAMED = {
+    "ancillary-late": ("section.misplaced", "index.frames"),
+    "frame-gap": "frame.header",
+    "frame-size": "frame.decode",
+    "frame-stored-size": "frame.size",
+    "frame-trailing": "frame.header",
+    "frame-two": "tar.header",
+    "index-length": "index.digest",
+    "index-magic": "frame.header",
+    "reserved-path": "path.reserved",
+    "seek-table-checksums": "seek-table.mismatch",
+    "seek-table-cut": ("envelope.truncated", "seek-table.mismatch"),
+    "seek-table-empty": ("envelope.truncated", "seek-table.mismatch"),
+    "seek-table-large": "seek-table.mismatch",
+    "seek-table-magic": ("seek-table.mismatch", "frame.header"),
+    "seek-table-size": ("seek-table.mismatch", "envelope.truncated"),
+    "skippable-frame": "frame.header",
+    "tar-end-shared": "tar.end",
+    "tar-stray-block": "tar.end",
+}
+
+# The levels of those of which the code does not tell it: where the fault is, or what is particular, decides.
+LEVELS = dict.fromkeys(("blocks", "frame-splits", "frame-splits-pax", "frame-headers"), 1)
+LEVELS |= dict.fromkeys(("manifest-frame-digest", "page-no-checksum", "page-stored-size"), 0)
+LEVELS |= dict.fromkeys(("section-digest", "section-unknown", "section-manifest-again", "skippable-frame"), 1)
+LEVELS |= dict.fromkeys(("schema-0-foreign", "streams", "pages", "unknown-fields"), 2)
+
 GROUPS = (
     accepted,
     envelope,
@@ -1257,17 +1181,28 @@ GROUPS = (
     paths,
 )
 GROUPS += (reserved_members, payload_frames, tar, records, limits)
+LATER_GROUPS = (*generate_records.GROUPS, *generate_rules.GROUPS, *generate_damage.GROUPS)
 
 
 def generate():
     """All vectors: a dictionary from file name to bytes."""
     VECTORS.clear()
-    for group in GROUPS:
+    for group in GROUPS + LATER_GROUPS:
+        Archive.compact = group in LATER_GROUPS
         group()
-    out = {}
-    for name, (data, facts) in VECTORS.items():
-        out[f"{name}.rtar"] = data
-        out[f"{name}.json"] = (json.dumps(facts, indent=2, ensure_ascii=True) + "\n").encode()
+    for name, said in STREAMED.items():
+        VECTORS[name][1]["streamed"] = answer(said)
+    for name, level in LEVELS.items():
+        VECTORS[name][1]["level"] = level
+    generate_damage.others()
+    out, listed = {}, {}
+    for name, (data, facts) in sorted(VECTORS.items()):
+        told = (json.dumps(facts, indent=2, ensure_ascii=True, allow_nan=False) + "\n").encode()
+        out[f"{name}.rtar"], out[f"{name}.json"] = data, told
+        listed[name] = {key: facts[key] for key in ("level", "expect", "code") if key in facts}
+        listed[name] |= {"rtar": sha256(data).hex(), "json": sha256(told).hex()}
+    index = {"format": "rosettar 1.0", "count": len(listed), "vectors": listed}
+    out["index.json"] = (json.dumps(index, indent=1) + "\n").encode()
     return out
 
 

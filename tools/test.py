@@ -36,6 +36,8 @@ def main():
             steps.run("Python package, examples in its documentation", doctests)
             stubs = [sys.executable, "-m", "mypy.stubtest", "rosettar._native", "--ignore-disjoint-bases"]
             steps.run("Python package, stubs", stubs)
+        # After the others, which have built the drivers of the crate and of the package.
+        steps.run("conformance/run on every driver", [sys.executable, "conformance/test_run.py"])
     steps.finish()
 
 

@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""A reader of Rosettar archives in one file, written from FORMAT.md alone.
+"""A reader of Rosettar archives, written from FORMAT.md alone.
 
 It needs Python 3.11 and a zstd decoder: the standard library's (Python 3.14) or the package `backports.zstd`. It is
 meant to be read beside the specification: comments name the section that a piece of code follows, by its title. It
-reads archives at any offset (FORMAT.md, "Indexed"); it neither streams nor recovers, and it does not decode records.
+reads archives at any offset (FORMAT.md, "Indexed"). Beside it, wire.py has the protobuf messages, protojson.py decodes
+records, rosettar_stream.py reads from a pipe, rosettar_recover.py salvages, and rosettar_write.py writes.
 
     rosettar_reader.py list ARCHIVE [--json]             entries, streams, attributes
     rosettar_reader.py verify ARCHIVE [--json]           check every rule of the format
@@ -19,7 +20,6 @@ instead. Other failures (no such file, wrong usage) end it with status 1.
 import argparse
 import base64
 import errno
-import hashlib
 import json
 import os
 import re
@@ -31,268 +31,43 @@ import tempfile
 from bisect import bisect_right
 from dataclasses import dataclass
 
+from protojson import Pool
+from wire import (
+    BATCH,
+    DIRECTORY,
+    ENTRY_PAGE,
+    FILE,
+    INDEX,
+    KIND_NAMES,
+    LIMITS,
+    MANIFEST,
+    MIB,
+    SCHEMA,
+    SCHEMA_MEMBER,
+    SHA256,
+    STREAM_MEMBER,
+    SYMLINK,
+    USER_KINDS,
+    Refused,
+    decode,
+    require,
+    varint,
+)
+
 try:
     from compression import zstd
 except ImportError:
-    from backports import zstd
-
-MIB = 1 << 20
-SHA256 = hashlib.sha256
-
-
-# ---------------------------------------------------------------------------------------------------------------------
-# Errors and limits
-# ---------------------------------------------------------------------------------------------------------------------
-
-INTEGRITY = {"index.manifest", "tar.header", "tar.padding", "tar.end"}
-UNSUPPORTED = {"envelope.unsupported-version", "section.unknown-kind", "feature.unknown", "entries.kind"}
-
-
-class Refused(Exception):
-    """An archive was refused; `code` is one of the codes of FORMAT.md."""
-
-    def __init__(self, code, message):
-        super().__init__(message)
-        self.code = code
-        self.message = message
-
-    @property
-    def kind(self):
-        group = self.code.split(".")[0]
-        if group in ("limit", "policy", "schema"):
-            return group
-        if self.code in UNSUPPORTED:
-            return "unsupported"
-        if self.code.endswith(".digest") or self.code in INTEGRITY:
-            return "integrity"
-        return "malformed"
-
-
-def require(condition, code, message):
-    if not condition:
-        raise Refused(code, message)
-
-
-# FORMAT.md, "Limits". `decoded-bytes` depends on the size of the file and is filled in when an archive is opened;
-# `record-values` is for readers that decode records.
-LIMITS = {
-    "decoded-bytes": None,
-    "entries": 1_048_576,
-    "frames": 4_194_304,
-    "streams": 4_096,
-    "schemas": 4_096,
-    "path-bytes": 4_096,
-    "component-bytes": 255,
-    "path-depth": 64,
-    "record-bytes": 64 * MIB,
-    "record-values": 1_048_576,
-    "manifest-bytes": 16 * MIB,
-    "index-bytes": 256 * MIB,
-}
-
-
-# ---------------------------------------------------------------------------------------------------------------------
-# Protobuf: just enough of the wire format to read the messages of rosettar/v1
-# ---------------------------------------------------------------------------------------------------------------------
-
-
-class Undecodable(Exception):
-    """The bytes are not a serialized message."""
-
-
-def varint(data, at):
-    value = shift = 0
-    while True:
-        if at >= len(data) or shift > 63:
-            raise Undecodable("a varint does not end")
-        byte = data[at]
-        at += 1
-        value |= (byte & 0x7F) << shift
-        shift += 7
-        if byte < 0x80:
-            if value >> 64:
-                raise Undecodable("a varint has more than 64 bits")
-            return value, at
-
-
-def wire_fields(data):
-    """Yields (field number, wire type, value) for each field; groups, which no message here uses, are skipped."""
-    at, groups = 0, []
-    while at < len(data):
-        tag, at = varint(data, at)
-        number, wire = tag >> 3, tag & 7
-        if number == 0 or tag >> 32:
-            raise Undecodable("a field has a number that does not exist")
-        if wire == 0:
-            value, at = varint(data, at)
-        elif wire == 2:
-            length, at = varint(data, at)
-            value = data[at : at + length]
-            at += length
-        elif wire in (1, 5):
-            value = None
-            at += 8 if wire == 1 else 4
-        elif wire == 3 and len(groups) < 100:
-            groups.append(number)
-            continue
-        elif wire == 4 and groups and groups[-1] == number:
-            groups.pop()
-            continue
-        else:
-            raise Undecodable("a field has a wire type that does not exist")
-        if at > len(data):
-            raise Undecodable("a field does not end")
-        if not groups:
-            yield number, wire, value
-    if groups:
-        raise Undecodable("a group does not end")
-
-
-SCALARS = {
-    "uint32": lambda v: v & 0xFFFFFFFF,
-    "int32": lambda v: (v & 0xFFFFFFFF) - ((v & 0x80000000) << 1),  # also how an enum is read
-    "uint64": lambda v: v,
-    "int64": lambda v: v - ((v >> 63) << 64),
-    "sint64": lambda v: (v >> 1) ^ -(v & 1),
-}
-
-
-class Message:
-    """A decoded message: its fields are attributes."""
-
-    def __init__(self, fields, data):
-        """`fields` maps a field's number to its name and type; a type in a list is a repeated one."""
-        parts = {}
-        for number, wire, value in wire_fields(data):
-            name, kind = fields.get(number, (None, None))
-            repeated = isinstance(kind, list)
-            kind = kind[0] if repeated else kind
-            scalar = SCALARS.get(kind) if isinstance(kind, str) else None
-            if scalar and wire == 2 and repeated:
-                at = 0
-                while at < len(value):
-                    element, at = varint(value, at)
-                    parts.setdefault(name, []).append(scalar(element))
-            elif scalar and wire == 0:
-                parts.setdefault(name, []).append(scalar(value))
-            elif kind == "string" and wire == 2:
-                try:
-                    parts.setdefault(name, []).append(value.decode("utf-8"))
-                except UnicodeDecodeError:
-                    raise Undecodable(f"{name} is not UTF-8") from None
-            elif kind == "bytes" and wire == 2 or isinstance(kind, dict) and wire == 2:
-                parts.setdefault(name, []).append(value)
-            # Everything else is an unknown field, and ignored.
-        for name, kind in fields.values():
-            values = parts.get(name, [])
-            if isinstance(kind, list):
-                decoded = [Message(kind[0], v) for v in values] if isinstance(kind[0], dict) else values
-            elif isinstance(kind, dict):
-                # A message that occurs twice is merged, which is the same as decoding the concatenation.
-                decoded = Message(kind, b"".join(values))
-            elif values:
-                decoded = values[-1]
-            else:
-                decoded = {"string": "", "bytes": b""}.get(kind, 0)
-            setattr(self, name, decoded)
-
-
-def decode(fields, data, code):
     try:
-        return Message(fields, data)
-    except Undecodable as error:
-        raise Refused(code, str(error)) from None
-    except RecursionError:
-        raise Refused(code, "messages are nested too deeply") from None
-
-
-ANY = {1: ("type_url", "string"), 2: ("value", "bytes")}
-TIMESTAMP = {1: ("seconds", "int64"), 2: ("nanos", "int32")}
-KEY_VALUE = {1: ("key", "string"), 2: ("value", "string")}
-STREAM = {1: ("name", "string"), 2: ("type", "string"), 3: ("schema_version", "uint32")}
-SCHEMA = {1: ("descriptor_set", "bytes"), 2: ("streams", [STREAM])}
-MANIFEST = {
-    1: ("required_features", ["string"]),
-    2: ("producer", "string"),
-    3: ("created", TIMESTAMP),
-    4: ("annotations", [ANY]),
-    5: ("attributes", [KEY_VALUE]),
-    6: ("schemas", [SCHEMA]),
-}
-STREAM_TOTALS = {
-    1: ("name", "string"),
-    2: ("type", "string"),
-    3: ("schema", "uint32"),
-    4: ("schema_version", "uint32"),
-    5: ("record_count", "uint64"),
-    6: ("size", "uint64"),
-    7: ("digest", "bytes"),
-    8: ("batch_count", "uint32"),
-}
-TOTALS = {
-    1: ("files", "uint64"),
-    2: ("directories", "uint64"),
-    3: ("symlinks", "uint64"),
-    4: ("reserved_members", "uint64"),
-    5: ("file_bytes", "uint64"),
-    6: ("records", "uint64"),
-    7: ("tar_bytes", "uint64"),
-}
-FRAMES = {1: ("stored_sizes", ["uint32"]), 2: ("decoded_sizes", ["uint32"]), 3: ("digests", "bytes")}
-PAGE = {
-    1: ("decoded_size", "uint32"),
-    2: ("entry_count", "uint32"),
-    3: ("tar_offset", "uint64"),
-    4: ("record_counts", ["uint64"]),
-    5: ("least_path", "string"),
-    6: ("greatest_path", "string"),
-}
-INDEX = {
-    1: ("manifest_digest", "bytes"),
-    2: ("schema_count", "uint32"),
-    3: ("late_schema_frames", ["uint32"]),
-    4: ("late_features", ["string"]),
-    5: ("late_attributes", [KEY_VALUE]),
-    6: ("late_annotations", [ANY]),
-    7: ("streams", [STREAM_TOTALS]),
-    8: ("totals", TOTALS),
-    9: ("content_digest", "bytes"),
-    10: ("frames", FRAMES),
-    11: ("pages", [PAGE]),
-}
-ENTRY_PAGE = {
-    1: ("paths", ["string"]),
-    2: ("kinds", ["int32"]),
-    3: ("sizes", ["uint64"]),
-    4: ("modes", ["uint32"]),
-    5: ("mtimes", ["sint64"]),
-    6: ("nanoseconds", ["uint32"]),
-    7: ("targets", ["string"]),
-    8: ("digests", "bytes"),
-    9: ("streams", ["uint32"]),
-    10: ("record_counts", ["uint64"]),
-}
-# From google/protobuf/descriptor.proto, what "Schemas" needs. Names are compared as bytes.
-DESCRIPTOR = {1: ("name", "bytes")}
-DESCRIPTOR[3] = ("nested_type", [DESCRIPTOR])
-FILE_DESCRIPTOR = {
-    1: ("name", "bytes"),
-    2: ("package", "bytes"),
-    3: ("dependency", ["bytes"]),
-    4: ("message_type", [DESCRIPTOR]),
-}
-FILE_DESCRIPTOR_SET = {1: ("file", [FILE_DESCRIPTOR])}
-
-FILE, DIRECTORY, SYMLINK, SCHEMA_MEMBER, STREAM_MEMBER, BATCH = range(1, 7)
-KIND_NAMES = {FILE: "file", DIRECTORY: "directory", SYMLINK: "symlink"}
-USER_KINDS = (FILE, DIRECTORY, SYMLINK)
-
+        from backports import zstd
+    except ImportError:
+        zstd = None  # decode_frame says so
 
 # ---------------------------------------------------------------------------------------------------------------------
 # Sections and zstd frames (FORMAT.md, "Frames")
 # ---------------------------------------------------------------------------------------------------------------------
 
 EMPTY_FRAME = bytes.fromhex("28B52FFD2000010000")
+ZSTD_MAGIC = EMPTY_FRAME[:4]
 HEADER_START = bytes.fromhex("5A2A4D180C000000") + b"ROSETTAR"
 SECTION_MAGIC = bytes.fromhex("5A2A4D18")
 SEEK_MAGIC = bytes.fromhex("5E2A4D18")
@@ -301,19 +76,22 @@ KNOWN_SECTIONS = (b"MANI", b"SCHM", b"ENTR", b"INDX")
 MAX_CHUNK = 8 * MIB
 
 
-def section_kind(frame):
-    """Checks a section's head ("Sections") and returns its kind."""
-    require(frame[:4] == SECTION_MAGIC, "section.head", "a frame that must be a section has another magic number")
-    length = struct.unpack_from("<I", frame, 4)[0]
-    require(length == len(frame) - 8, "section.head", f"a section of {len(frame)} bytes states {length} bytes")
-    kind = frame[8:12]
+def section_head(head):
+    """Checks the first 16 bytes of a section ("Sections"); returns its kind and the length that it states."""
+    require(head[:4] == SECTION_MAGIC, "section.head", "a frame that must be a section has another magic number")
+    length, kind = struct.unpack_from("<I", head, 4)[0], head[8:12]
+    require(length >= 40, "section.head", f"a section states {length} bytes, less than its head has")
     require(kind.isalpha() and kind.isascii(), "section.head", f"section kind {kind!r} is not four letters")
-    require(frame[12:16] == bytes(4), "section.head", "reserved bytes of a section are not zero")
-    require(
-        kind in KNOWN_SECTIONS or kind[:1].islower(),
-        "section.unknown-kind",
-        f"section kind {kind!r} is unknown and not ancillary",
-    )
+    require(head[12:16] == bytes(4), "section.head", "reserved bytes of a section are not zero")
+    known = kind in KNOWN_SECTIONS or kind[:1].islower()
+    require(known, "section.unknown-kind", f"section kind {kind!r} is unknown and not ancillary")
+    return kind, length
+
+
+def section_kind(frame):
+    """Checks the head of a section that is there as a whole, and returns its kind."""
+    kind, length = section_head(frame[:16])
+    require(length == len(frame) - 8, "section.head", f"a section of {len(frame)} bytes states {length} bytes")
     return kind
 
 
@@ -330,30 +108,40 @@ def largest_frame(size):
     return size + size // 128 + 1024
 
 
-def decode_frame(frame, size, size_code="frame.size"):
-    """Decodes a zstd frame that must hold `size` bytes ("Payload frames")."""
-
-    def header(condition, message):
-        require(condition, "frame.header", message)
-
-    header(frame[:4] == EMPTY_FRAME[:4] and len(frame) > 4, "not a zstd frame")
-    descriptor = frame[4]
+def header_length(descriptor):
+    """The bytes of a zstd frame's header with its magic number, from the byte that describes it ("Payload frames")."""
+    require(descriptor & 0x03 == 0, "frame.header", "the frame states a dictionary")
+    require(descriptor & 0x08 == 0, "frame.header", "the reserved bit of the frame header is set")
+    require(descriptor & 0x04, "frame.header", "the frame has no checksum")
     single_segment = descriptor & 0x20
-    header(descriptor & 0x03 == 0, "the frame states a dictionary")
-    header(descriptor & 0x08 == 0, "the reserved bit of the frame header is set")
-    header(descriptor & 0x04, "the frame has no checksum")
     width = (1 if single_segment else 0, 2, 4, 8)[descriptor >> 6]
-    header(width, "the frame does not state its content size")
-    at = 5 if single_segment else 6
-    header(len(frame) >= at + width, "the frame header is cut off")
-    content_size = int.from_bytes(frame[at : at + width], "little") + (256 if width == 2 else 0)
+    require(width, "frame.header", "the frame does not state its content size")
+    return 5 + (0 if single_segment else 1) + width
+
+
+def frame_header(frame):
+    """Checks a zstd frame's header; returns its length and the content size that it states."""
+    require(frame[:4] == ZSTD_MAGIC and len(frame) > 4, "frame.header", "not a zstd frame")
+    length = header_length(frame[4])
+    require(len(frame) >= length, "frame.header", "the frame header is cut off")
+    width = (1, 2, 4, 8)[frame[4] >> 6]
+    content_size = int.from_bytes(frame[length - width : length], "little") + (256 if width == 2 else 0)
     window = content_size
-    if not single_segment:
+    if not frame[4] & 0x20:
         base = 1 << (10 + (frame[5] >> 3))
         window = base + base // 8 * (frame[5] & 7)
-    header(window <= MAX_CHUNK, f"the window has {window} bytes")
+    require(window <= MAX_CHUNK, "frame.header", f"the window has {window} bytes")
+    return length, content_size
+
+
+def decode_frame(frame, size, size_code="frame.size"):
+    """Decodes a zstd frame that must hold `size` bytes ("Payload frames")."""
+    content_size = frame_header(frame)[1]
+    require(1 <= content_size <= MAX_CHUNK, "frame.size", f"the frame states {content_size} bytes")
     require(content_size == size, size_code, f"the frame states {content_size} bytes, the index {size}")
-    require(1 <= size <= MAX_CHUNK and len(frame) <= largest_frame(size), "frame.size", "the frame is too large")
+    require(len(frame) <= largest_frame(size), "frame.size", "the frame is too large")
+    if not zstd:
+        raise OSError("no zstd decoder: install the package backports.zstd, or use Python 3.14")
     try:
         decoder = zstd.ZstdDecompressor(options={zstd.DecompressionParameter.window_log_max: 23})
         content = decoder.decompress(frame, max_length=size + 1)
@@ -390,6 +178,10 @@ class Entry:
 
     def padding(self):
         return -self.size % 512
+
+    def end(self):
+        """Where it ends in the tar."""
+        return self.offset + len(self.header()) + self.size + self.padding()
 
     def as_json(self):
         return {
@@ -488,7 +280,10 @@ def check_target(target, limits):
 
 
 def check_reserved(entry, streams):
-    """ "Reserved members": the kind of an entry and the form of its path agree."""
+    """ "Reserved members": the kind of an entry and the form of its path agree.
+
+    `streams` is None in a recovery without index, where the number of a batch's stream means nothing.
+    """
     match = RESERVED_PATH.fullmatch(entry.path)
     if entry.kind in USER_KINDS:
         first = entry.path.split("/")[0]
@@ -504,12 +299,14 @@ def check_reserved(entry, streams):
     require(
         stream and (batch is not None) == (entry.kind == BATCH), "entries.reserved", f"{entry.path!r} has another kind"
     )
+    if entry.kind == BATCH:
+        entry.batch = int(batch)
+    if streams is None:
+        return
     if entry.kind == STREAM_MEMBER:
         entry.stream = next((number for number, s in enumerate(streams) if s.name == stream), -1)
     named = 0 <= entry.stream < len(streams) and streams[entry.stream].name == stream
     require(named, "entries.reserved", f"{entry.path!r} does not name its stream")
-    if entry.kind == BATCH:
-        entry.batch = int(batch)
 
 
 def is_inside(entry):
@@ -556,8 +353,17 @@ class RecordScanner:
         require(self.count == expected, "record.count", f"a batch has {self.count} records, not {expected}")
 
 
+def split_records(content):
+    """The records of whole batches whose framing was found right."""
+    at = 0
+    while at < len(content):
+        length, at = varint(content, at)
+        yield content[at : at + length]
+        at += length
+
+
 # ---------------------------------------------------------------------------------------------------------------------
-# Attributes, features, streams, descriptor sets (FORMAT.md, "Manifest")
+# Attributes, features, streams (FORMAT.md, "Manifest")
 # ---------------------------------------------------------------------------------------------------------------------
 
 
@@ -594,30 +400,65 @@ def check_streams(streams, limits):
         require(legal, "manifest.streams", f"type {stream.type!r} of stream {stream.name!r} is not a type name")
 
 
-def message_names(descriptor_set):
-    """Checks the files of a descriptor set ("Schemas") and returns the full names of its messages."""
-    files = decode(FILE_DESCRIPTOR_SET, descriptor_set, "schema.protobuf").file
-    paths = [file.name for file in files]
-    known = set(paths)
-    for file in files:
-        for path in file.dependency:
-            require(path in known, "schema.closure", f"{file.name!r} imports {path!r}, which is missing")
-    require(len(known) == len(paths), "schema.order", "a path occurs twice")
-    waiting, taken, order = {file.name: set(file.dependency) for file in files}, set(), []
-    while waiting:
-        ready = [path for path, imports in waiting.items() if imports <= taken]
-        require(ready, "schema.cycle", "files import each other")
-        order.append(min(ready))
-        taken.add(order[-1])
-        del waiting[order[-1]]
-    require(order == paths, "schema.order", f"the files are not in the order {order}")
-    names, todo = set(), [(file.package, message) for file in files for message in file.message_type]
-    while todo:
-        scope, message = todo.pop()
-        name = scope + b"." + message.name if scope else message.name
-        names.add(name.decode(errors="replace"))
-        todo += [(name, nested) for nested in message.nested_type]
-    return names
+def page_entries(data, limits, streams, count, offset):
+    """The entries of a decoded page ("Entry table"), the first of which begins at `offset` in the tar.
+
+    In a recovery without index nothing says how many there are (`count`), nor which streams: both are None.
+    """
+    columns = decode(ENTRY_PAGE, data, "entries.protobuf")
+
+    def check(condition, message):
+        require(condition, "entries.columns", message)
+
+    kinds = columns.kinds
+    for name in ("kinds", "sizes", "modes", "mtimes", "nanoseconds"):
+        check(len(getattr(columns, name)) == len(columns.paths), f"{name} does not have {len(columns.paths)} elements")
+    right = len(kinds) == count if count is not None else 1 <= len(kinds) <= 4096
+    require(right, "index.pages", f"a page has {len(kinds)} entries, not {count}")
+    for kind in kinds:
+        require(FILE <= kind <= BATCH, "entries.kind", f"an entry has the unknown kind {kind}")
+    check(len(columns.targets) == kinds.count(SYMLINK), "targets has a wrong length")
+    with_content = sum(kind not in (DIRECTORY, SYMLINK) for kind in kinds)
+    check(len(columns.digests) == 32 * with_content, "digests has a wrong length")
+    check(len(columns.streams) == kinds.count(BATCH), "streams has a wrong length")
+    check(len(columns.record_counts) == kinds.count(BATCH), "record_counts has a wrong length")
+    entries, content = [], 0
+    targets, batch_streams, batch_records = map(iter, (columns.targets, columns.streams, columns.record_counts))
+    for row in zip(kinds, columns.paths, columns.sizes, columns.modes, columns.mtimes, columns.nanoseconds):
+        entry = Entry(*row, offset=offset)
+        check_path(entry.path, limits)
+        if entry.kind == SYMLINK:
+            entry.target = next(targets)
+            check_target(entry.target, limits)
+        check(entry.mode <= 0o777, "a mode has more than nine bits")
+        check(entry.nanoseconds <= 999_999_999, "nanoseconds make more than a second")
+        if entry.kind in (DIRECTORY, SYMLINK):
+            check(entry.size == 0, "a directory or symbolic link has content")
+        else:
+            entry.digest = columns.digests[content : content + 32]
+            content += 32
+        if entry.kind == SYMLINK:
+            check(entry.mode == 0o777, "a symbolic link has another mode than 0777")
+        if entry.kind not in USER_KINDS:
+            facts = (entry.mode, entry.mtime, entry.nanoseconds)
+            check(facts == (0o644, 0, 0), "a reserved member has another mode or time")
+        if entry.kind == BATCH:
+            entry.stream, entry.records = next(batch_streams), next(batch_records)
+            check(entry.records >= 1, "a batch has no records")
+        check_reserved(entry, streams)
+        offset = entry.end()
+        require(offset < 1 << 64, "index.pages", f"{entry.path!r} ends beyond what 64 bits can count")
+        entries.append(entry)
+    return entries
+
+
+def check_types(number, pool, streams):
+    """A Schema defines what it must ("Schemas")."""
+    if number == 0:
+        own = ("rosettar.v1.Manifest", "rosettar.v1.Index", "rosettar.v1.EntryPage")
+        require(all(map(pool.message, own)), "manifest.schemas", "Schema 0 does not define the messages of rosettar.v1")
+    for stream in streams:
+        require(pool.message(stream.type), "schema.type", f"Schema {number} does not define {stream.type!r}")
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -629,6 +470,56 @@ def lp(data):
     return struct.pack("<I", len(data)) + data
 
 
+def check_first_bytes(first):
+    """ "The first 29 bytes", or as many as there are; returns the version."""
+    constant = EMPTY_FRAME + HEADER_START
+    require(first[:25] == constant[: len(first)], "envelope.unknown-magic", "the file is no Rosettar archive")
+    require(len(first) == 29, "envelope.truncated", "the file ends within its header")
+    require(first[25] == 1, "envelope.unsupported-version", f"major version {first[25]} is not supported, only 1 is")
+    require(first[27:] == b"\0\0", "envelope.reserved", "reserved bytes of the header are not zero")
+    return first[25], first[26]
+
+
+def check_manifest(body, limits):
+    """Decodes a manifest and checks what needs no index."""
+    manifest = decode(MANIFEST, body, "manifest.protobuf")
+    in_range = 0 <= manifest.created.nanos < 1_000_000_000
+    require(in_range, "manifest.protobuf", "the nanoseconds of `created` are out of range")
+    check_features(manifest.required_features)
+    check_attributes(manifest.attributes)
+    require(manifest.schemas, "manifest.schemas", "the manifest has no Schema")
+    require(not manifest.schemas[0].streams, "manifest.schemas", "Schema 0 has streams")
+    count = len(manifest.schemas)
+    require(count <= limits["schemas"], "limit.schemas", f"the manifest has {count} Schemas")
+    check_streams([stream for schema in manifest.schemas for stream in schema.streams], limits)
+    return manifest
+
+
+def stream_text(stream):
+    """The content of a STREAM member ("Reserved members")."""
+    return f"type {stream.type}\nschema {stream.schema:08}\nversion {stream.schema_version}\n".encode()
+
+
+def content_digest(entries, streams, attributes, annotations):
+    """ "Content digest". Entries of all kinds; `attributes` is a dict in bytewise order of its keys."""
+    user = sorted((entry for entry in entries if entry.kind in USER_KINDS), key=lambda entry: entry.path.encode())
+    digest = SHA256(b"rosettar.content.v1\n" + struct.pack("<I", len(user)))
+    for entry in user:
+        digest.update(lp(entry.path.encode()) + struct.pack("<BHQ", entry.kind, entry.mode, entry.size))
+        digest.update(lp(entry.target.encode()) + (entry.digest or bytes(32)))
+    digest.update(struct.pack("<I", len(streams)))
+    for stream in sorted(streams, key=lambda stream: stream.name.encode()):
+        digest.update(lp(stream.name.encode()) + lp(stream.type.encode()))
+        digest.update(struct.pack("<Q", stream.record_count) + stream.digest)
+    digest.update(struct.pack("<I", len(attributes)))
+    for key, value in attributes.items():
+        digest.update(lp(key.encode()) + lp(value.encode()))
+    digest.update(struct.pack("<I", len(annotations)))
+    for annotation in annotations:
+        digest.update(lp(annotation.type_url.encode()) + SHA256(annotation.value).digest())
+    return digest.digest()
+
+
 class Archive:
     """An open archive. Opening makes the checks of steps 1 to 5 of "Indexed"."""
 
@@ -637,6 +528,7 @@ class Archive:
         self.size = file.seek(0, os.SEEK_END)
         self.limits = LIMITS | {"decoded-bytes": max(10 << 30, 100 * self.size)} | (limits or {})
         self._entries = None
+        self.pools = {}  # the types of each Schema that was parsed so far, by number
         self._check_first_bytes()
         self._find_index()
         self._load_index()
@@ -653,15 +545,7 @@ class Archive:
     # Step 1: the first 29 bytes.
 
     def _check_first_bytes(self):
-        first = self._read_at(0, min(29, self.size))
-        constant = EMPTY_FRAME + HEADER_START
-        require(first[:25] == constant[: len(first)], "envelope.unknown-magic", "the file is no Rosettar archive")
-        require(len(first) == 29, "envelope.truncated", "the file ends within its header")
-        require(
-            first[25] == 1, "envelope.unsupported-version", f"major version {first[25]} is not supported, only 1 is"
-        )
-        require(first[27:] == b"\0\0", "envelope.reserved", "reserved bytes of the header are not zero")
-        self.version = (first[25], first[26])
+        self.version = check_first_bytes(self._read_at(0, min(29, self.size)))
 
     # Step 2: the place of the index ("Seek table").
 
@@ -685,10 +569,12 @@ class Archive:
     # Step 3: the index, rule by rule in the order of the table in "Index".
 
     def _load_index(self):
-        limits = self.limits
         size = self.table_offset - self.index_offset - 48
-        require(size <= limits["index-bytes"], "limit.index-bytes", f"the index has {size} bytes")
-        section = self._read_at(self.index_offset, size + 48)
+        require(size <= self.limits["index-bytes"], "limit.index-bytes", f"the index has {size} bytes")
+        self._accept_index(self._read_at(self.index_offset, size + 48))
+
+    def _accept_index(self, section):
+        limits, size = self.limits, len(section) - 48
         body = section_body(section, b"INDX", "index.digest")
         self.root = section[16:48]
         self.index = index = decode(INDEX, body, "index.protobuf")
@@ -709,7 +595,7 @@ class Archive:
         require(stored[2] >= 48 and decoded[2] == 0, code, "frame 2 is not the manifest")
         for number in range(2, count):
             s, d = stored[number], decoded[number]
-            fits = d <= MAX_CHUNK and s <= largest_frame(d) if d else s >= 48
+            fits = d <= MAX_CHUNK and 1 <= s <= largest_frame(d) if d else s >= 48
             require(fits, code, f"frame {number} has {s} bytes for {d} bytes of content")
         pages = len(index.pages)
         require(1 <= pages <= count - 3, code, f"{pages} pages cannot be among {count} frames")
@@ -777,13 +663,16 @@ class Archive:
 
     # Step 4: the seek table as a whole.
 
-    def _check_seek_table(self):
+    def seek_table(self):
+        """The seek table that the index yields."""
         frames = self.index.frames
         sizes = list(zip(frames.stored_sizes, frames.decoded_sizes)) + [(self.table_offset - self.index_offset, 0)]
-        table = (
-            SEEK_MAGIC + struct.pack("<I", 8 * len(sizes) + 9) + b"".join(struct.pack("<II", *pair) for pair in sizes)
-        )
-        table += struct.pack("<I", len(sizes)) + b"\0" + SEEK_FOOTER_MAGIC
+        rows = b"".join(struct.pack("<II", *pair) for pair in sizes)
+        head = SEEK_MAGIC + struct.pack("<I", len(rows) + 9)
+        return head + rows + struct.pack("<I", len(sizes)) + b"\0" + SEEK_FOOTER_MAGIC
+
+    def _check_seek_table(self):
+        table = self.seek_table()
         right = self.size - self.table_offset == len(table) and self._read_at(self.table_offset, len(table)) == table
         require(right, "seek-table.mismatch", "the seek table differs from the index")
 
@@ -796,25 +685,23 @@ class Archive:
         section = self.read_frame(2)
         body = section_body(section, b"MANI")
         require(section[16:48] == self.index.manifest_digest, "index.manifest", "the index is of another manifest")
-        self.manifest = manifest = decode(MANIFEST, body, "manifest.protobuf")
-        in_range = 0 <= manifest.created.nanos < 1_000_000_000
-        require(in_range, "manifest.protobuf", "the nanoseconds of `created` are out of range")
-        check_features(manifest.required_features, self.index.late_features)
-        check_attributes(manifest.attributes)
-        check_attributes(self.index.late_attributes, manifest.attributes)
-        self.schemas = list(manifest.schemas)
-        require(self.schemas, "manifest.schemas", "the manifest has no Schema")
-        require(not self.schemas[0].streams, "manifest.schemas", "Schema 0 has streams")
-        count = len(self.schemas)
+        self.manifest = check_manifest(body, self.limits)
+        self.schemas = list(self.manifest.schemas)
+        self._join_manifest()
+
+    def _join_manifest(self):
+        """What manifest and index say together."""
+        manifest, index, count = self.manifest, self.index, len(self.manifest.schemas)
+        check_features(index.late_features, manifest.required_features)
+        check_attributes(index.late_attributes, manifest.attributes)
         require(
             count == self.early_schemas, "index.streams", f"the manifest has {count} Schemas, not {self.early_schemas}"
         )
-        check_streams([stream for schema in self.schemas for stream in schema.streams], self.limits)
-        for number in range(count):
+        for number in range(len(self.schemas)):
             self._check_declarations(number)
-        items = sorted(manifest.attributes + self.index.late_attributes, key=lambda item: item.key.encode())
+        items = sorted(manifest.attributes + index.late_attributes, key=lambda item: item.key.encode())
         self.attributes = {item.key: item.value for item in items}
-        self.annotations = manifest.annotations + self.index.late_annotations
+        self.annotations = manifest.annotations + index.late_annotations
 
     def _check_declarations(self, number):
         """The streams of a Schema and the index's agree."""
@@ -840,60 +727,20 @@ class Archive:
         """The entries of one page."""
         page, streams = self.index.pages[number], self.index.streams
         body = section_body(self.read_frame(self.first_page + number), b"ENTR")
-        columns = decode(ENTRY_PAGE, decode_frame(body, page.decoded_size, "index.pages"), "entries.protobuf")
-
-        def check(condition, message):
-            require(condition, "entries.columns", f"page {number}: {message}")
-
-        count, kinds = len(columns.paths), columns.kinds
-        for name in ("kinds", "sizes", "modes", "mtimes", "nanoseconds"):
-            check(len(getattr(columns, name)) == count, f"{name} does not have {count} elements")
-        for kind in kinds:
-            require(FILE <= kind <= BATCH, "entries.kind", f"an entry has the unknown kind {kind}")
-        check(len(columns.targets) == kinds.count(SYMLINK), "targets has a wrong length")
-        with_content = sum(kind not in (DIRECTORY, SYMLINK) for kind in kinds)
-        check(len(columns.digests) == 32 * with_content, "digests has a wrong length")
-        check(len(columns.streams) == kinds.count(BATCH), "streams has a wrong length")
-        check(len(columns.record_counts) == kinds.count(BATCH), "record_counts has a wrong length")
-        entries, content = [], 0
-        targets, batch_streams, batch_records = map(iter, (columns.targets, columns.streams, columns.record_counts))
-        for row in zip(kinds, columns.paths, columns.sizes, columns.modes, columns.mtimes, columns.nanoseconds):
-            entry = Entry(*row)
-            check(entry.mode <= 0o777, "a mode has more than nine bits")
-            check(entry.nanoseconds <= 999_999_999, "nanoseconds make more than a second")
-            if entry.kind in (DIRECTORY, SYMLINK):
-                check(entry.size == 0, "a directory or symbolic link has content")
-            else:
-                entry.digest = columns.digests[content : content + 32]
-                content += 32
-            if entry.kind == SYMLINK:
-                check(entry.mode == 0o777, "a symbolic link has another mode than 0777")
-                entry.target = next(targets)
-            if entry.kind not in USER_KINDS:
-                facts = (entry.mode, entry.mtime, entry.nanoseconds)
-                check(facts == (0o644, 0, 0), "a reserved member has another mode or time")
-            if entry.kind == BATCH:
-                entry.stream, entry.records = next(batch_streams), next(batch_records)
-                check(entry.records >= 1, "a batch has no records")
-            entries.append(entry)
-        records, offset = [0] * len(streams), page.tar_offset
+        data = decode_frame(body, page.decoded_size, "index.pages")
+        entries = page_entries(data, self.limits, streams, page.entry_count, page.tar_offset)
+        records = [0] * len(streams)
         for entry in entries:
-            check_path(entry.path, self.limits)
-            check_reserved(entry, streams)
-            if entry.kind == SYMLINK:
-                check_target(entry.target, self.limits)
             if entry.kind == BATCH:
                 records[entry.stream] += entry.records
-            entry.offset = offset
-            offset += len(entry.header()) + entry.size + entry.padding()
         code, paths = "index.pages", sorted(entry.path.encode() for entry in entries if entry.kind in USER_KINDS)
-        require(count == page.entry_count, code, f"page {number} has {count} entries, not {page.entry_count}")
         require(records == page.record_counts, code, f"page {number} has other record counts than the index")
         ends = (paths[0], paths[-1]) if paths else (b"", b"")
         right = ends == (page.least_path.encode(), page.greatest_path.encode())
         require(right, code, f"page {number} has another least or greatest path")
         last = number + 1 == len(self.index.pages)
         end = self.index.totals.tar_bytes - 1024 if last else self.index.pages[number + 1].tar_offset
+        offset = entries[-1].end()
         require(offset == end, code, f"the members of page {number} end at {offset}, not {end}")
         return entries
 
@@ -986,19 +833,16 @@ class Archive:
         """The records of a stream, serialized."""
         for entry in self.entries():
             if entry.kind == BATCH and self.index.streams[entry.stream].name == name:
-                content, at = self.read(entry), 0
+                content = self.read(entry)
                 scanner = RecordScanner(self.limits["record-bytes"])
                 scanner.feed(content)
                 scanner.finish(entry.records)
-                while at < len(content):
-                    length, at = varint(content, at)
-                    yield content[at : at + length]
-                    at += length
+                yield from split_records(content)
 
     # Verification: steps 6 to 8 for everything, in the order of the file.
 
     def verify(self, write=None):
-        """Checks every rule. `write(entry, piece)` receives the content of files as it passes."""
+        """Checks every rule. `write(entry, piece)` receives the content of files and batches as it passes."""
         del self.schemas[self.early_schemas :]  # the late ones are read again
         for number in range(self.early_schemas):
             self._check_schema(number)
@@ -1017,15 +861,13 @@ class Archive:
                 if entry.kind == BATCH:
                     streams[entry.stream].update(piece)
                     scanner.feed(piece)
-                if write and entry.kind == FILE:
+                if write and entry.kind in (FILE, BATCH):
                     write(entry, piece)
             padding = b"".join(self._take(entry.padding()))
             require(not any(padding), "tar.padding", f"the padding of {entry.path!r} is not zero")
             if entry.kind not in (DIRECTORY, SYMLINK):
                 require(digest.digest() == entry.digest, "entry.digest", f"{entry.path!r} does not match its digest")
-            if entry.kind in (SCHEMA_MEMBER, STREAM_MEMBER):
-                right = entry.digest == SHA256(self._reserved_content(entry)).digest()
-                require(right, "entries.reserved", f"{entry.path!r} has another content than the manifest implies")
+            self._check_reserved_content(entry)
             if entry.kind == BATCH:
                 scanner.finish(entry.records)
         require(not self._rest, "tar.end", "the end of the tar does not stand alone in its frame")
@@ -1037,26 +879,42 @@ class Archive:
         right = self.content_digest(entries) == self.index.content_digest
         require(right, "content.digest", "the content digest is another")
 
+    def check_listing(self):
+        """What one who only lists checks besides the entries: reserved members, by their digests, and the tar's end."""
+        offsets = {entry.schema: entry.offset for entry in self.entries() if entry.kind == SCHEMA_MEMBER}
+        for number in self.index.late_schema_frames:
+            self._late_schema(number, self.read_frame(number), offsets)
+        for entry in self.entries():
+            self._check_reserved_content(entry)
+        self.check_end()
+
+    def check_end(self):
+        """The last payload frame holds the zero blocks that end the tar; who only lists decodes just that one."""
+        content = decode_frame(self.read_frame(self.first_page - 1), 1024)
+        require(not any(content), "tar.end", "the tar does not end in zero bytes")
+
     def _chunks(self, schema_offsets):
         """Decodes all payload frames in order, and checks the sections between them."""
         for number in range(3, self.first_page):
             frame, size = self.read_frame(number), self.index.frames.decoded_sizes[number]
             if size:
                 yield decode_frame(frame, size)
-            elif number in self.index.late_schema_frames:  # step 8
-                schema = len(self.schemas)
-                self.schemas.append(decode(SCHEMA, section_body(frame, b"SCHM"), "manifest.protobuf"))
-                self._check_declarations(schema)
-                self._check_schema(schema)
-                at = self.chunk_offsets[number]
-                require(
-                    at == schema_offsets[schema], "section.misplaced", f"Schema {schema} does not precede its member"
-                )
+            elif number in self.index.late_schema_frames:
+                self._check_schema(self._late_schema(number, frame, schema_offsets))
             else:
                 kind = section_kind(frame)
                 require(kind != b"SCHM", "index.streams", f"frame {number} is a Schema that the index does not list")
                 require(kind not in KNOWN_SECTIONS, "section.misplaced", f"section {kind!r} stands among the payload")
                 section_body(frame, kind)
+
+    def _late_schema(self, number, frame, schema_offsets):
+        """Step 8: reads a late Schema, and returns its number."""
+        schema = len(self.schemas)
+        self.schemas.append(decode(SCHEMA, section_body(frame, b"SCHM"), "manifest.protobuf"))
+        self._check_declarations(schema)
+        right = self.chunk_offsets[number] == schema_offsets[schema]
+        require(right, "section.misplaced", f"Schema {schema} does not precede its member")
+        return schema
 
     def _take(self, count):
         while count:
@@ -1067,37 +925,21 @@ class Archive:
             yield piece
 
     def _check_schema(self, number):
-        names = message_names(self.schemas[number].descriptor_set)
-        if number == 0:
-            own = {"rosettar.v1.Manifest", "rosettar.v1.Index", "rosettar.v1.EntryPage"}
-            require(own <= names, "manifest.schemas", "Schema 0 does not define the messages of rosettar.v1")
-        for stream in self.schemas[number].streams:
-            require(stream.type in names, "schema.type", f"Schema {number} does not define {stream.type!r}")
+        pool = self.pools[number] = Pool(self.schemas[number].descriptor_set)
+        check_types(number, pool, self.schemas[number].streams)
 
     def _reserved_content(self, entry):
         if entry.kind == SCHEMA_MEMBER:
             return self.schemas[entry.schema].descriptor_set
-        stream = self.index.streams[entry.stream]
-        return f"type {stream.type}\nschema {stream.schema:08}\nversion {stream.schema_version}\n".encode()
+        return stream_text(self.index.streams[entry.stream])
+
+    def _check_reserved_content(self, entry):
+        if entry.kind in (SCHEMA_MEMBER, STREAM_MEMBER):
+            right = entry.digest == SHA256(self._reserved_content(entry)).digest()
+            require(right, "entries.reserved", f"{entry.path!r} has another content than the manifest implies")
 
     def content_digest(self, entries):
-        """ "Content digest"."""
-        user = sorted((entry for entry in entries if entry.kind in USER_KINDS), key=lambda entry: entry.path.encode())
-        digest = SHA256(b"rosettar.content.v1\n" + struct.pack("<I", len(user)))
-        for entry in user:
-            digest.update(lp(entry.path.encode()) + struct.pack("<BHQ", entry.kind, entry.mode, entry.size))
-            digest.update(lp(entry.target.encode()) + (entry.digest or bytes(32)))
-        digest.update(struct.pack("<I", len(self.index.streams)))
-        for stream in sorted(self.index.streams, key=lambda stream: stream.name.encode()):
-            digest.update(lp(stream.name.encode()) + lp(stream.type.encode()))
-            digest.update(struct.pack("<Q", stream.record_count) + stream.digest)
-        digest.update(struct.pack("<I", len(self.attributes)))
-        for key, value in self.attributes.items():
-            digest.update(lp(key.encode()) + lp(value.encode()))
-        digest.update(struct.pack("<I", len(self.annotations)))
-        for annotation in self.annotations:
-            digest.update(lp(annotation.type_url.encode()) + SHA256(annotation.value).digest())
-        return digest.digest()
+        return content_digest(entries, self.index.streams, self.attributes, self.annotations)
 
     def as_json(self):
         """What the archive holds, in the form of the conformance vectors."""
@@ -1183,6 +1025,8 @@ class Extraction:
         os.close(os.open(self.place(entry.path), os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
 
     def write(self, entry, piece):
+        if entry.kind != FILE:
+            return
         if entry is not self.current:
             self.close()
             self.current, self.file = entry, open(self.place(entry.path), "ab")

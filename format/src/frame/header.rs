@@ -57,11 +57,10 @@ pub fn parse_header(frame: &[u8]) -> Result<FrameHeader> {
     let mut size = [0; 8];
     size[..size_len].copy_from_slice(size_field);
     let size = u64::from_le_bytes(size) + if size_len == 2 { 256 } else { 0 };
-    if !single_segment {
-        let window = window_size(rest[0]);
-        if window > u64::from(MAX_DECODED) {
-            return fault(format!("a zstd frame with a window of {window} bytes: expected at most {MAX_DECODED}"));
-        }
+    // The window of a single-segment frame is its content.
+    let window = if single_segment { size } else { window_size(rest[0]) };
+    if window > u64::from(MAX_DECODED) {
+        return fault(format!("a zstd frame with a window of {window} bytes: expected at most {MAX_DECODED}"));
     }
     match u32::try_from(size) {
         Ok(content_size @ 1..=MAX_DECODED) => Ok(FrameHeader { len: header_len(descriptor), content_size }),
@@ -157,7 +156,8 @@ mod tests {
         assert_eq!(codes(&frame(&[0x84, 13 << 3 | 1, 1, 0, 0, 0])), "frame.header", "window");
         assert_eq!(codes(&frame(&[0xA4, 1, 0])), "frame.header", "cut");
         assert_eq!(codes(&frame(&[0x24, 0])), "frame.size");
-        assert_eq!(codes(&frame(&[0xA4, 1, 0, 0x80, 0])), "frame.size");
+        assert_eq!(codes(&frame(&[0xA4, 1, 0, 0x80, 0])), "frame.header", "the window is the content");
+        assert_eq!(codes(&frame(&[0x84, 0, 1, 0, 0x80, 0])), "frame.size");
         let header = parse_header(&frame(&[0xA4, 0, 0, 0x80, 0])).unwrap();
         assert_eq!(header, FrameHeader { len: 9, content_size: 8 << 20 });
         let header = parse_header(&frame(&[0x64, 0, 0])).unwrap();

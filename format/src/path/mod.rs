@@ -45,29 +45,24 @@ impl EntryPath {
     /// Holds the path against other limits than those it was made with.
     pub(crate) fn check(&self, limits: &Limits) -> Result<()> {
         let path = self.0.as_str();
-        check_text("path", path, limits)?;
-        let mut depth = 0;
+        check_text("path", path)?;
+        let (mut depth, mut longest) = (0, 0);
         for component in path.as_bytes().split(|byte| *byte == b'/') {
             depth += 1;
+            longest = longest.max(component.len());
             let fault = match component {
                 b"" if path.starts_with('/') => "is absolute",
                 b"" => "has an empty component",
                 b"." | b".." => "has a component `.` or `..`",
-                _ => {
-                    if component.len() as u64 > limits.component_bytes {
-                        return Err(too_long(
-                            code::LIMIT_COMPONENT_BYTES,
-                            "a path component",
-                            component.len(),
-                            "component-bytes",
-                            limits.component_bytes,
-                            path,
-                        ));
-                    }
-                    continue;
-                }
+                _ => continue,
             };
             return Err(invalid("path", path, fault));
+        }
+        // Only what is a path can be too long for one.
+        check_len("path", path, limits)?;
+        if longest as u64 > limits.component_bytes {
+            let (code, limit) = (code::LIMIT_COMPONENT_BYTES, limits.component_bytes);
+            return Err(too_long(code, "a path component", longest, "component-bytes", limit, path));
         }
         if depth > limits.path_depth {
             let message = format!("path of {depth} components exceeds the limit path-depth of {}", limits.path_depth);
@@ -134,7 +129,8 @@ impl LinkTarget {
 
     /// Holds the target against other limits than those it was made with.
     pub(crate) fn check(&self, limits: &Limits) -> Result<()> {
-        check_text("link target", &self.0, limits)
+        check_text("link target", &self.0)?;
+        check_len("link target", &self.0, limits)
     }
 
     /// The target as text.
@@ -162,13 +158,9 @@ impl LinkTarget {
     }
 }
 
-fn check_text(what: &str, text: &str, limits: &Limits) -> Result<()> {
+fn check_text(what: &str, text: &str) -> Result<()> {
     if text.is_empty() {
         return Err(Error::new(code::PATH_INVALID, format!("an empty {what}: expected at least one component")));
-    }
-    if text.len() as u64 > limits.path_bytes {
-        let what = format!("a {what}");
-        return Err(too_long(code::LIMIT_PATH_BYTES, &what, text.len(), "path-bytes", limits.path_bytes, text));
     }
     // Control characters are these bytes, or two of which the first is 0xC2.
     let may_be_control = |byte: u8| byte < 0x20 || byte == 0x7f || byte == 0xc2;
@@ -178,12 +170,21 @@ fn check_text(what: &str, text: &str, limits: &Limits) -> Result<()> {
     Ok(())
 }
 
+fn check_len(what: &str, text: &str, limits: &Limits) -> Result<()> {
+    if text.len() as u64 > limits.path_bytes {
+        let what = format!("a {what}");
+        return Err(too_long(code::LIMIT_PATH_BYTES, &what, text.len(), "path-bytes", limits.path_bytes, text));
+    }
+    Ok(())
+}
+
 fn invalid(what: &str, text: &str, fault: &str) -> Error {
     let message = format!(
         "{what} {fault}: expected a relative path with `/` between components, none of them empty, `.` or `..`, and no control characters"
     );
     let message = if what == "path" { message } else { format!("{what} {fault}: expected none") };
-    Error::new(code::PATH_INVALID, message).with_entry(text)
+    // It may be of any length.
+    Error::new(code::PATH_INVALID, message).with_entry(text.chars().take(4096).collect::<String>())
 }
 
 fn too_long(code: Code, what: &str, len: usize, name: &str, limit: u64, text: &str) -> Error {

@@ -73,7 +73,8 @@ impl TableCheck {
     /// `path.duplicate`, `path.parent`, `entries.reserved`, `section.misplaced`.
     pub(crate) fn entry(&mut self, number: u64, placed: &Placed) -> Result<()> {
         let entry = &placed.entry;
-        if let Some(paths) = &mut self.paths {
+        // One of each reserved member is another rule.
+        if let Some(paths) = self.paths.as_mut().filter(|_| !entry.kind.is_reserved()) {
             paths.entry(entry)?;
         }
         let path = entry.path.as_str();
@@ -101,7 +102,7 @@ impl TableCheck {
         let fault = |message: String| Err(reserved(path, message));
         match parsed {
             Some(Reserved::Schema(number)) => {
-                if number != self.schemas_seen {
+                if number != self.schemas_seen || number as usize >= self.late_from as usize + self.late_at.len() {
                     return fault(format!("expected the descriptor set of Schema {}", self.schemas_seen));
                 }
                 if let Some(late) = number.checked_sub(self.late_from)
