@@ -7,7 +7,7 @@ use prost_reflect::MessageDescriptor;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
 use rosettar::error::code;
-use rosettar::io::{Links, LockedFile, Names};
+use rosettar::io::{Links, LockedFile, Names, uninterrupted};
 use rosettar::write::tree::{Note, NoteKind, Tree, TreeItem, Unsupported, WalkOptions, walk_paths};
 use rosettar::{
     Annotation, EntryPath, Error, Limits, Monitor, Mtime, NewEntry, ReadOptions, RecordType, Result, StreamId, Summary,
@@ -431,7 +431,7 @@ fn not_binary(expected: &str) -> io::Error {
 /// The file that `source` leads to, as a walk finds it.
 fn find_file(source: &Path) -> Result<TreeItem> {
     let cannot = |error| Error::io(code::IO_FILE, format!("cannot add the file {}", source.display()), error);
-    let whole = source.canonicalize().map_err(cannot)?;
+    let whole = uninterrupted(|| source.canonicalize()).map_err(cannot)?;
     let is_no_file = || {
         let message = format!("{} is no regular file; add_tree adds a directory", source.display());
         Error::new(code::USAGE_INPUT, message)

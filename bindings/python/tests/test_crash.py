@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A writer whose process is killed at a system call, or of whose calls one fails: the old archive or the new one is there."""
+"""A writer whose process is killed at a system call, or has one fail: the old archive or the new one is there."""
 
 import os
 import re
 import shutil
 import subprocess
 import sys
+import tempfile
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -19,6 +21,9 @@ SCRIPT = """
 import sys
 import rosettar
 home = sys.argv[1]
+# From here on it is traced.
+print("ready", flush=True)
+sys.stdin.readline()
 try:
     with rosettar.{begin} as w:
         w.add_bytes("file", b"content" * 5000)
@@ -39,26 +44,35 @@ FILE_CALLS = re.compile("open|read|write|sync|stat|rename|unlink|chmod|lseek|ftr
 
 
 def traced(home, log, script, *options):
-    strace = ["strace", "-f", "-qq", "-y", "-s", "8", "-o", log, *options]
+    """Runs the script, under strace once it is ready: exit code, negative for a signal, and what it said."""
     environment = os.environ | {"PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": "1"}
-    return subprocess.run([*strace, sys.executable, "-c", script, home], capture_output=True, text=True, env=environment)
+    pipe = subprocess.PIPE
+    command = [sys.executable, "-c", script, str(home)]
+    ran = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True, env=environment)
+    assert ran.stdout.readline() == "ready\n"
+    strace = ["strace", "-f", "-qq", "-y", "-s", "8", "-o", log, *options, "-p", str(ran.pid)]
+    tracer = subprocess.Popen(strace, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    while "TracerPid:\t0\n" in Path(f"/proc/{ran.pid}/status").read_text():
+        assert tracer.poll() is None, "strace ended"
+        time.sleep(0.001)
+    _, said = ran.communicate("go\n")
+    tracer.wait()
+    return ran.returncode, said
 
 
 def calls_of(home, log, script):
-    """The calls from the first on that names something in `home`: names, and how many of the name the thread had made."""
-    ran = traced(home, log, script)
-    assert ran.returncode == 0, ran.stderr
+    """The calls from the first on that names something in `home`: names, and how many of it the thread had made."""
+    code, said = traced(home, log, script)
+    assert code == 0, said
     counts, begun, found = {}, False, set()
     for line in log.read_text().splitlines():
-        call = re.match(r"(\d+) (\w+)\(", line)
+        call = re.match(r"(\d+) +(\w+)\(", line)
         if not call:
             continue
-        thread, name = call.groups()
-        # The home is an argument of the program too.
-        begun = begun or (str(home) in line and name != "execve")
-        counts[thread, name] = counts.get((thread, name), 0) + 1
+        begun = begun or str(home) in line
+        counts[call.groups()] = counts.get(call.groups(), 0) + 1
         if begun:
-            found.add((name, counts[thread, name]))
+            found.add((call[2], counts[call.groups()]))
     return sorted(found)
 
 
@@ -79,7 +93,7 @@ def prepared(home, begin):
 
 
 def state(home):
-    """The names that are there, without temporary ones, with the digest of what the archive has; and the temporary ones."""
+    """The names that are there, with the digest of what the archive has, but for temporary ones; and those."""
     names = sorted(path.name for path in home.iterdir())
     content = None
     if "a.rtar" in names:
@@ -95,8 +109,9 @@ def test_a_writer_at_every_system_call(begin, tmp_path):
     why_not = can_trace()
     if why_not:
         pytest.skip(why_not)
+    # Where there is memory to write to, that is quicker.
     memory = Path("/dev/shm")
-    top = Path(subprocess.check_output(["mktemp", "-d", "-p", memory if memory.is_dir() else tmp_path], text=True).strip())
+    top = Path(tempfile.mkdtemp(dir=memory if memory.is_dir() else tmp_path))
     try:
         sweep(begin, top)
     finally:
@@ -121,27 +136,27 @@ def sweep(begin, top):
         prepared(home, begin)
         log = top / f"{number}.log"
         inject = ["-e", f"trace={name}", "-e", f"inject={name}:{fault}:when={count}"]
-        ran = traced(home, log, script, *inject)
+        code, said = traced(home, log, script, *inject)
         found, left = state(home)
-        told = f"{begin}: {fault} at {name} {count}: {ran.returncode}, {found}, left {left}: {ran.stderr}"
+        told = f"{begin}: {fault} at {name} {count}: {code}, {found}, left {left}: {said}"
         was_hit = "killed by SIGKILL" in log.read_text() if "KILL" in fault else "(INJECTED)" in log.read_text()
         hit[fault.split("=")[0]] += was_hit
         if not was_hit or "EINTR" in fault:
-            assert ran.returncode == 0 and found == new and not left, told
+            assert code == 0 and found == new and not left, told
         elif "KILL" in fault:
             assert found in (old, new), told
-        elif ran.returncode == 0:
+        elif code == 0:
             # What failed has something to take its place, or concerned Python itself.
             assert found == new and not left, told
         else:
-            assert ran.returncode == 1, told
-            if "io.durability" in ran.stderr or "is in place" in ran.stderr:
+            assert code == 1, told
+            if "io.durability" in said or "is in place" in said:
                 assert found == new, told
             else:
                 assert found == old, told
-            assert all(name in ran.stderr for name in left), told
+            assert all(name in said for name in left), told
             if str(home) in log.read_text().split("(INJECTED)")[0].splitlines()[-1]:
-                assert "io." in ran.stderr, told
+                assert "io." in said, told
         shutil.rmtree(home)
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
