@@ -181,7 +181,6 @@ fn message(random: &mut Random, scope: &str, proto3: bool, depth: usize) -> Desc
             .into_iter()
             .collect(),
         reserved_name: random.odd(Random::name).into_iter().collect(),
-        ..DescriptorProto::default()
     }
 }
 

@@ -712,7 +712,7 @@ mod tests {
             fs::write(temp.path().join(name), "").unwrap();
         }
         let left = temp.path().join(".a.rosettar-0123abcd.tmp");
-        assert_eq!(AtomicFile::temporaries_of(&path).unwrap(), [left.clone()]);
+        assert_eq!(AtomicFile::temporaries_of(&path).unwrap(), std::slice::from_ref(&left));
         assert_eq!(AtomicFile::temporaries_of(&link).unwrap(), [left]);
         assert!(AtomicFile::temporaries_of("/dev/null").unwrap().is_empty());
         assert_eq!(AtomicFile::temporaries_of(temp.path().join("absent/a")).unwrap_err().code(), "io.file");

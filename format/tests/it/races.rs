@@ -151,11 +151,11 @@ fn swap_one(top: &Path, outside: &Path, random: &mut Noise, swaps: &AtomicU64) {
     };
     if symlink(&target, &directory).is_ok() {
         swaps.fetch_add(1, Ordering::Relaxed);
-        if random.next() % 2 == 0 {
+        if random.next().is_multiple_of(2) {
             std::thread::sleep(Duration::from_micros(random.next() % 300));
         }
     }
-    if random.next() % 4 != 0 {
+    if !random.next().is_multiple_of(4) {
         let _ = fs::remove_file(&directory);
         let _ = fs::rename(&aside, &directory);
     }

@@ -22,6 +22,7 @@ mod strace;
 mod sweep;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
@@ -227,8 +228,10 @@ fn command_with(folder: &Folder, scenario: &Scenario, line: &str) -> Command {
     match scenario.input {
         "" => command.stdin(Stdio::null()),
         input => {
-            let cat = Command::new("cat").arg(folder.path.join(input)).stdout(Stdio::piped()).spawn().unwrap();
-            command.stdin(cat.stdout.unwrap())
+            let (reader, mut writer) = std::io::pipe().unwrap();
+            // Small enough for the pipe to hold.
+            writer.write_all(&std::fs::read(folder.path.join(input)).unwrap()).unwrap();
+            command.stdin(reader)
         }
     };
     command

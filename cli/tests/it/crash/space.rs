@@ -136,7 +136,7 @@ impl Tmpfs {
         let above = tempfile::tempdir().unwrap();
         let path = above.path().join("disk");
         std::fs::create_dir(&path).unwrap();
-        let options = format!("size={}k", PAGES * PAGE >> 10);
+        let options = format!("size={}", PAGES * PAGE);
         let mut mount = Command::new("mount");
         match mount.args(["-t", "tmpfs", "-o", &options, "none"]).arg(&path).output() {
             Ok(output) if output.status.success() => Some(Self(path, above)),
