@@ -2,7 +2,8 @@
 //!
 //! A row is written out of order and more than once, as fields come on the wire: so each row begins with the value that an
 //! absent field has, and a value that comes replaces what is there. Messages inside a message are columns of the same
-//! table; elements of a list have a table of their own.
+//! table; elements of a list have a table of their own. A column takes no memory before something is written to it: of a
+//! type with many fields most records state few.
 
 use crate::fault::Fault;
 use crate::plan::{ColumnPlan, FieldPlan, Kind, MessagePlan, Shape, Store, TablePlan};
@@ -44,29 +45,39 @@ impl Slot {
 /// The most bytes that a slot can reach.
 pub(crate) const MOST_SOURCE: usize = ARENA as usize - 1;
 
-/// How much the tables have grown.
+/// How much the tables have grown: what their rows take once every column is written to.
 #[derive(Debug, Default)]
 pub(crate) struct Growth {
     pub(crate) bytes: usize,
+    /// What it was when the record at hand began.
+    before: usize,
 }
 
-/// The most that the tables of one thread may grow to before they are made arrays, whatever a record holds.
-const MOST_GROWTH: usize = 1 << 30;
+impl Growth {
+    /// Begins a record.
+    pub(crate) fn begin(&mut self) {
+        self.before = self.bytes;
+    }
+}
+
+/// The most that the tables may grow by for one record.
+pub(crate) const MOST_GROWTH: usize = 256 << 20;
 
 pub(crate) struct Table {
     pub(crate) columns: Vec<Column>,
     pub(crate) len: usize,
-    /// How many rows the columns have, those beyond `len` being as rows begin.
-    grown: usize,
+    /// How many rows there is room for, as far as was counted; a column that is written to gets as many.
+    pub(crate) grown: usize,
     row_bytes: usize,
 }
 
 pub(crate) struct Column {
     pub(crate) data: Data,
-    /// For each row whether it has a value; `None` where every row does.
+    /// For each row whether it has a value, as far as rows were written to; `None` where every row does.
     pub(crate) valid: Option<Vec<bool>>,
 }
 
+/// Values of the rows up to the last that was written to, or more; what the others have stands beside them.
 pub(crate) enum Data {
     Bool(Vec<bool>, bool),
     I32(Vec<i32>, i32),
@@ -76,11 +87,53 @@ pub(crate) enum Data {
     F32(Vec<f32>, f32),
     F64(Vec<f64>, f64),
     Slot(Vec<Slot>, Slot),
-    Time(Vec<(i64, i32)>),
+    Time(Vec<(i64, i32)>, (i64, i32)),
     /// A message as it was serialized, and as JSON.
-    Json(Vec<(Slot, Slot)>, Slot),
+    Json(Vec<(Slot, Slot)>, (Slot, Slot)),
     Mark,
     List(Box<List>),
+}
+
+impl Data {
+    /// Whether no row was written to, so that each has zero, or no bytes.
+    pub(crate) fn is_blank(&self) -> bool {
+        match self {
+            Self::Bool(values, absent) => values.is_empty() && !absent,
+            Self::I32(values, absent) => values.is_empty() && *absent == 0,
+            Self::U32(values, absent) => values.is_empty() && *absent == 0,
+            Self::I64(values, absent) => values.is_empty() && *absent == 0,
+            Self::U64(values, absent) => values.is_empty() && *absent == 0,
+            Self::F32(values, absent) => values.is_empty() && absent.to_bits() == 0,
+            Self::F64(values, absent) => values.is_empty() && absent.to_bits() == 0,
+            Self::Slot(values, absent) => values.is_empty() && absent.len() == 0,
+            Self::Time(values, _) => values.is_empty(),
+            Self::Json(values, (_, absent)) => values.is_empty() && absent.len() == 0,
+            Self::Mark | Self::List(_) => false,
+        }
+    }
+}
+
+/// The place of a row's value in a column that gets `grown` rows where it has too few.
+#[inline(always)]
+pub(crate) fn place<T: Copy>(values: &mut Vec<T>, row: usize, grown: usize, absent: T) -> &mut T {
+    if row >= values.len() {
+        extend(values, grown.max(row + 1), absent);
+    }
+    &mut values[row]
+}
+
+/// Makes room for so many rows and no more: by how much a table grows is its own matter.
+#[cold]
+#[inline(never)]
+pub(crate) fn extend<T: Copy>(values: &mut Vec<T>, rows: usize, absent: T) {
+    values.reserve_exact(rows - values.len());
+    values.resize(rows, absent);
+}
+
+/// Makes values as they begin.
+fn clear<T: Copy>(values: &mut [T], from: usize, to: usize, absent: T) {
+    let to = to.min(values.len());
+    values[from.min(to)..to].fill(absent);
 }
 
 /// The place of a row's value, by its type, which the plan knows.
@@ -89,9 +142,9 @@ macro_rules! places {
         impl Data {
             $(
                 #[inline(always)]
-                pub(crate) fn $name(&mut self, row: usize) -> &mut $type {
+                pub(crate) fn $name(&mut self, row: usize, grown: usize) -> &mut $type {
                     match self {
-                        Self::$variant(values, ..) => &mut values[row],
+                        Self::$variant(values, absent) => place(values, row, grown, *absent),
                         _ => unreachable!("the plan has another column here"),
                     }
                 }
@@ -163,15 +216,16 @@ impl Table {
 
     #[cold]
     fn grow(&mut self, rows: usize, growth: &mut Growth) -> Result<(), Fault> {
-        let more = (rows - self.grown).saturating_mul(self.row_bytes);
-        growth.bytes = growth.bytes.saturating_add(more);
-        if growth.bytes > MOST_GROWTH || rows > i32::MAX as usize {
+        // Where there is no room for all of them, there may be for some.
+        let left = MOST_GROWTH.saturating_sub(growth.bytes - growth.before);
+        let more = (rows - self.grown).min(left / self.row_bytes.max(1)).min(i32::MAX as usize - self.grown);
+        if more == 0 {
             return Err(Fault::limit(format!(
                 "it would take more than {MOST_GROWTH} bytes as columns: select fewer of them"
             )));
         }
-        self.columns.iter_mut().for_each(|column| column.resize(rows));
-        self.grown = rows;
+        growth.bytes += more * self.row_bytes;
+        self.grown += more;
         Ok(())
     }
 
@@ -237,8 +291,8 @@ impl Column {
             Store::F32(default) => Data::F32(Vec::new(), *default),
             Store::F64(default) => Data::F64(Vec::new(), *default),
             Store::Slot(default) => Data::Slot(Vec::new(), *default),
-            Store::Time => Data::Time(Vec::new()),
-            Store::Json(empty) => Data::Json(Vec::new(), *empty),
+            Store::Time => Data::Time(Vec::new(), (0, 0)),
+            Store::Json(empty) => Data::Json(Vec::new(), (Slot::EMPTY, *empty)),
             Store::Mark => Data::Mark,
             Store::List(items) => Data::List(Box::new(List { items: Table::new(items), starts: Vec::new() })),
         };
@@ -249,30 +303,14 @@ impl Column {
         let data = match self.data {
             Data::Bool(..) => 1,
             Data::I32(..) | Data::U32(..) | Data::F32(..) | Data::List(_) => 4,
-            Data::I64(..) | Data::U64(..) | Data::F64(..) | Data::Slot(..) => 8,
-            Data::Time(_) | Data::Json(..) => 16,
+            Data::I64(..) | Data::U64(..) | Data::F64(..) => 8,
+            // What an absent value has is copied for each row.
+            Data::Slot(_, absent) => 8 + absent.len(),
+            Data::Time(..) => 16,
+            Data::Json(_, (_, absent)) => 16 + absent.len(),
             Data::Mark => 0,
         };
         data + usize::from(self.valid.is_some())
-    }
-
-    fn resize(&mut self, rows: usize) {
-        match &mut self.data {
-            Data::Bool(values, default) => values.resize(rows, *default),
-            Data::I32(values, default) => values.resize(rows, *default),
-            Data::U32(values, default) => values.resize(rows, *default),
-            Data::I64(values, default) => values.resize(rows, *default),
-            Data::U64(values, default) => values.resize(rows, *default),
-            Data::F32(values, default) => values.resize(rows, *default),
-            Data::F64(values, default) => values.resize(rows, *default),
-            Data::Slot(values, default) => values.resize(rows, *default),
-            Data::Time(values) => values.resize(rows, (0, 0)),
-            Data::Json(values, empty) => values.resize(rows, (Slot::EMPTY, *empty)),
-            Data::Mark | Data::List(_) => {}
-        }
-        if let Some(valid) = &mut self.valid {
-            valid.resize(rows, false);
-        }
     }
 
     fn forget(&mut self) {
@@ -285,7 +323,7 @@ impl Column {
             Data::F32(values, _) => values.clear(),
             Data::F64(values, _) => values.clear(),
             Data::Slot(values, _) => values.clear(),
-            Data::Time(values) => values.clear(),
+            Data::Time(values, _) => values.clear(),
             Data::Json(values, _) => values.clear(),
             Data::Mark => {}
             Data::List(list) => {
@@ -298,24 +336,32 @@ impl Column {
         }
     }
 
+    /// Marks a row as having a value.
+    #[inline(always)]
+    pub(crate) fn mark(&mut self, row: usize, grown: usize) {
+        if let Some(valid) = &mut self.valid {
+            *place(valid, row, grown, false) = true;
+        }
+    }
+
     /// Makes rows as they begin.
     fn restore(&mut self, from: usize, to: usize) {
         match &mut self.data {
-            Data::Bool(values, default) => values[from..to].fill(*default),
-            Data::I32(values, default) => values[from..to].fill(*default),
-            Data::U32(values, default) => values[from..to].fill(*default),
-            Data::I64(values, default) => values[from..to].fill(*default),
-            Data::U64(values, default) => values[from..to].fill(*default),
-            Data::F32(values, default) => values[from..to].fill(*default),
-            Data::F64(values, default) => values[from..to].fill(*default),
-            Data::Slot(values, default) => values[from..to].fill(*default),
-            Data::Time(values) => values[from..to].fill((0, 0)),
-            Data::Json(values, empty) => values[from..to].fill((Slot::EMPTY, *empty)),
+            Data::Bool(values, absent) => clear(values, from, to, *absent),
+            Data::I32(values, absent) => clear(values, from, to, *absent),
+            Data::U32(values, absent) => clear(values, from, to, *absent),
+            Data::I64(values, absent) => clear(values, from, to, *absent),
+            Data::U64(values, absent) => clear(values, from, to, *absent),
+            Data::F32(values, absent) => clear(values, from, to, *absent),
+            Data::F64(values, absent) => clear(values, from, to, *absent),
+            Data::Slot(values, absent) => clear(values, from, to, *absent),
+            Data::Time(values, absent) => clear(values, from, to, *absent),
+            Data::Json(values, absent) => clear(values, from, to, *absent),
             Data::Mark => {}
             Data::List(list) => list.cut(from),
         }
         if let Some(valid) = &mut self.valid {
-            valid[from..to].fill(false);
+            clear(valid, from, to, false);
         }
     }
 }

@@ -149,10 +149,9 @@ fn one(
                     return cursor.skip(key, depth).map(drop);
                 }
             }
-            if let Some(column) = table.columns.get_mut(field.column)
-                && let Some(valid) = &mut column.valid
-            {
-                valid[row] = true;
+            let grown = table.grown;
+            if let Some(column) = table.columns.get_mut(field.column) {
+                column.mark(row, grown);
             }
             value(&field.kind, table, field.column, row, key, cursor, depth, state)
         }
@@ -207,7 +206,8 @@ fn take_over(
     member: u32,
     state: &mut State,
 ) -> Result<(), Fault> {
-    let before = std::mem::replace(table.columns[oneof].data.u32(row), member);
+    let grown = table.grown;
+    let before = std::mem::replace(table.columns[oneof].data.u32(row, grown), member);
     if before != member
         && before != 0
         && let Found::Field(place) = plan.find(before)
@@ -246,30 +246,30 @@ fn value(
             state,
         );
     }
-    let data = &mut table.columns[column].data;
+    let (grown, data) = (table.grown, &mut table.columns[column].data);
     match kind {
-        Kind::Int32 | Kind::Enum(_) => *data.i32(row) = cursor.varint()? as i32,
-        Kind::Int64 => *data.i64(row) = cursor.varint()? as i64,
-        Kind::Double => *data.f64(row) = f64::from_le_bytes(cursor.fixed64()?),
+        Kind::Int32 | Kind::Enum(_) => *data.i32(row, grown) = cursor.varint()? as i32,
+        Kind::Int64 => *data.i64(row, grown) = cursor.varint()? as i64,
+        Kind::Double => *data.f64(row, grown) = f64::from_le_bytes(cursor.fixed64()?),
         Kind::String => {
             let place = cursor.delimited()?;
             if state.careful {
                 check_text(&cursor.bytes[place.0..place.1])?;
             }
-            *data.slot(row) = state.slot(place);
+            *data.slot(row, grown) = state.slot(place);
         }
-        Kind::Bool => *data.bool(row) = cursor.varint()? != 0,
-        Kind::Uint32 => *data.u32(row) = cursor.varint()? as u32,
-        Kind::Uint64 => *data.u64(row) = cursor.varint()?,
-        Kind::Float => *data.f32(row) = f32::from_le_bytes(cursor.fixed32()?),
-        Kind::Sint32 => *data.i32(row) = zigzag32(cursor.varint()?),
-        Kind::Sint64 => *data.i64(row) = zigzag64(cursor.varint()?),
-        Kind::Fixed32 => *data.u32(row) = u32::from_le_bytes(cursor.fixed32()?),
-        Kind::Sfixed32 => *data.i32(row) = i32::from_le_bytes(cursor.fixed32()?),
-        Kind::Fixed64 => *data.u64(row) = u64::from_le_bytes(cursor.fixed64()?),
-        Kind::Sfixed64 => *data.i64(row) = i64::from_le_bytes(cursor.fixed64()?),
-        Kind::Bytes => *data.slot(row) = state.slot(cursor.delimited()?),
-        Kind::Time(per_second) => time(data.time(row), *per_second, key, cursor, depth, state)?,
+        Kind::Bool => *data.bool(row, grown) = cursor.varint()? != 0,
+        Kind::Uint32 => *data.u32(row, grown) = cursor.varint()? as u32,
+        Kind::Uint64 => *data.u64(row, grown) = cursor.varint()?,
+        Kind::Float => *data.f32(row, grown) = f32::from_le_bytes(cursor.fixed32()?),
+        Kind::Sint32 => *data.i32(row, grown) = zigzag32(cursor.varint()?),
+        Kind::Sint64 => *data.i64(row, grown) = zigzag64(cursor.varint()?),
+        Kind::Fixed32 => *data.u32(row, grown) = u32::from_le_bytes(cursor.fixed32()?),
+        Kind::Sfixed32 => *data.i32(row, grown) = i32::from_le_bytes(cursor.fixed32()?),
+        Kind::Fixed64 => *data.u64(row, grown) = u64::from_le_bytes(cursor.fixed64()?),
+        Kind::Sfixed64 => *data.i64(row, grown) = i64::from_le_bytes(cursor.fixed64()?),
+        Kind::Bytes => *data.slot(row, grown) = state.slot(cursor.delimited()?),
+        Kind::Time(per_second) => time(data.time(row, grown), *per_second, key, cursor, depth, state)?,
         _ => special(kind, table, column, row, key, cursor, depth, state)?,
     }
     Ok(())
@@ -288,10 +288,10 @@ fn special(
     depth: usize,
     state: &mut State,
 ) -> Result<(), Fault> {
-    let data = &mut table.columns[column].data;
+    let (grown, data) = (table.grown, &mut table.columns[column].data);
     match kind {
         Kind::Empty => {
-            *data.bool(row) = true;
+            *data.bool(row, grown) = true;
             skip_message(key, cursor, depth, state)?;
         }
         Kind::Wrapper(inner, inner_key) => {
@@ -315,13 +315,13 @@ fn special(
             }
         }
         Kind::Json(descriptor) => {
-            let slots = data.json(row);
+            let slots = data.json(row, grown);
             let raw = gather(slots.0, key, cursor, depth, state)?;
             let text = json(descriptor, raw.of(cursor.bytes, &state.arena), depth, &state.limits)?;
             *slots = (raw, text.put(state));
         }
         Kind::Raw => {
-            let slot = data.slot(row);
+            let slot = data.slot(row, grown);
             *slot = gather(*slot, key, cursor, depth, state)?;
         }
         _ => unreachable!("the other kinds are done above"),

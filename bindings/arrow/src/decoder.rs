@@ -12,10 +12,11 @@ use rosettar::read::Stream;
 
 use crate::columns::{Growth, MOST_SOURCE, Table};
 use crate::decode::{self, State};
-use crate::finish::{self, Bytes};
+use crate::finish::{self, Blanks, Bytes};
 use crate::options::{ArrowOptions, OnError};
 use crate::plan::Plan;
 use crate::reader::Report;
+use crate::wire::Cursor;
 
 /// What one thread decodes with.
 pub(crate) struct Decoder {
@@ -27,10 +28,17 @@ pub(crate) struct Decoder {
     state: State,
 }
 
-/// Some records as a record batch, and how many they were.
+/// Records one after the other, each after its length: where the first of them begins, and how many there are.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Run {
+    pub(crate) at: usize,
+    pub(crate) rows: usize,
+}
+
+/// Some records as a record batch, and those that are left.
 pub(crate) struct Rows {
     pub(crate) batch: RecordBatch,
-    pub(crate) rows: usize,
+    pub(crate) rest: Run,
 }
 
 impl Decoder {
@@ -59,13 +67,12 @@ impl Decoder {
 
     /// Decodes records of `source`, of which the first has the number `first`: as many as one batch may have, and at
     /// least one.
-    pub(crate) fn decode(&mut self, source: &[u8], places: &[(usize, usize)], first: u64) -> Result<Rows> {
-        let places = &places[..places.len().min(self.options.batch_rows)];
-        match self.try_decode(source, places, first) {
+    pub(crate) fn decode(&mut self, source: &[u8], run: Run, first: u64) -> Result<Rows> {
+        match self.try_decode(source, run, first) {
             // A string that is not UTF-8 shows when a column is done. Whose it is takes a closer look.
             Err(Failure::Arrow(_)) if !self.state.careful => {
                 self.state.careful = true;
-                let decoded = self.try_decode(source, places, first);
+                let decoded = self.try_decode(source, run, first);
                 self.state.careful = false;
                 decoded
             }
@@ -80,14 +87,18 @@ impl Decoder {
         })
     }
 
-    fn try_decode(&mut self, source: &[u8], places: &[(usize, usize)], first: u64) -> Result<Rows, Failure> {
+    fn try_decode(&mut self, source: &[u8], run: Run, first: u64) -> Result<Rows, Failure> {
         self.reset();
         let (mut rows, mut bad) = (0, Vec::new());
         let budget = self.batch_bytes();
         let located = |fault: crate::fault::Fault, row: usize| fault.into_error(&self.stream, first + row as u64);
         let state = &mut self.state;
-        self.table.reserve(places.len(), budget, &mut state.growth).map_err(|fault| located(fault, 0))?;
-        for &place in places {
+        let most = run.rows.min(self.options.batch_rows);
+        self.table.reserve(most, budget, &mut state.growth).map_err(|fault| located(fault, 0))?;
+        let mut records = Cursor { bytes: source, at: run.at };
+        while rows < most {
+            let place = records.delimited().map_err(|fault| located(fault, rows))?;
+            state.growth.begin();
             let row = self.table.push(&mut state.growth).map_err(|fault| located(fault, rows))?;
             if let Err(fault) = decode::record(&self.plan.root, &mut self.table, row, source, place, state) {
                 if self.options.errors == OnError::Raise || fault.is_limit() {
@@ -101,7 +112,7 @@ impl Decoder {
             }
         }
         let bytes = Bytes { source, arena: &state.arena };
-        let mut columns = finish::columns(&self.plan.root, &mut self.table, bytes)?;
+        let mut columns = finish::columns(&self.plan.root, &mut self.table, bytes, &mut Blanks::new())?;
         if !bad.is_empty() {
             columns = without(&columns, rows, &bad)?;
         }
@@ -118,7 +129,7 @@ impl Decoder {
         };
         self.report.unknown_fields.fetch_add(state.unknown, Ordering::Relaxed);
         self.report.bad_records.fetch_add(bad.len() as u64, Ordering::Relaxed);
-        Ok(Rows { batch, rows })
+        Ok(Rows { batch, rest: Run { at: records.at, rows: run.rows - rows } })
     }
 
     /// Begins anew.

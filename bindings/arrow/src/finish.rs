@@ -14,7 +14,7 @@ use arrow_buffer::{BooleanBuffer, Buffer, NullBuffer, OffsetBuffer, ScalarBuffer
 use arrow_schema::{ArrowError, DataType, TimeUnit};
 use arrow_select::filter::filter;
 
-use crate::columns::{Column, Data, List, Slot, Table};
+use crate::columns::{Column, Data, List, Slot, Table, extend};
 use crate::decode::to_unit;
 use crate::plan::{EnumPlan, FieldPlan, Kind, MessagePlan, Shape};
 
@@ -25,16 +25,25 @@ pub(crate) struct Bytes<'a> {
     pub(crate) arena: &'a [u8],
 }
 
+/// Arrays of columns that nothing was written to, by type, number of rows, and whether all are null: one stands for any
+/// number of columns.
+pub(crate) type Blanks = HashMap<(DataType, usize, bool), ArrayRef>;
+
 /// Takes the columns of `table` as arrays, one for each field of `message`.
-pub(crate) fn columns(message: &MessagePlan, table: &mut Table, bytes: Bytes<'_>) -> Result<Vec<ArrayRef>, ArrowError> {
+pub(crate) fn columns(
+    message: &MessagePlan,
+    table: &mut Table,
+    bytes: Bytes<'_>,
+    blanks: &mut Blanks,
+) -> Result<Vec<ArrayRef>, ArrowError> {
     let wanted = message.fields.iter().filter(|field| !field.is_displacing());
-    wanted.map(|field| column(field, table, bytes)).collect()
+    wanted.map(|field| column(field, table, bytes, blanks)).collect()
 }
 
-fn column(field: &FieldPlan, table: &mut Table, bytes: Bytes<'_>) -> Result<ArrayRef, ArrowError> {
+fn column(field: &FieldPlan, table: &mut Table, bytes: Bytes<'_>, blanks: &mut Blanks) -> Result<ArrayRef, ArrowError> {
     let data_type = field.arrow.data_type();
     if field.shape == Shape::Singular {
-        return value(&field.kind, data_type, field.column, table, bytes);
+        return value(&field.kind, data_type, field.column, table, bytes, blanks);
     }
     let rows = table.len;
     let list = table.list(field.column);
@@ -43,12 +52,12 @@ fn column(field: &FieldPlan, table: &mut Table, bytes: Bytes<'_>) -> Result<Arra
         (DataType::List(item), kind) => {
             // Whether an element is there is no question, so a message has no column that says so.
             let column = if matches!(kind, Kind::Message(_)) { usize::MAX } else { 0 };
-            let values = value(kind, item.data_type(), column, &mut list.items, bytes)?;
+            let values = value(kind, item.data_type(), column, &mut list.items, bytes, blanks)?;
             Arc::new(ListArray::try_new(Arc::clone(item), offsets, values, None)?)
         }
         (DataType::Map(entries, sorted), Kind::Message(entry)) => {
             let kept = last_of_each_key(&entry.fields[0], &list.items, &offsets, bytes);
-            let mut members = columns(entry, &mut list.items, bytes)?;
+            let mut members = columns(entry, &mut list.items, bytes, blanks)?;
             let mut offsets = offsets;
             if let Some(kept) = kept {
                 offsets = without(&offsets, &kept);
@@ -77,69 +86,94 @@ fn value(
     column: usize,
     table: &mut Table,
     bytes: Bytes<'_>,
+    blanks: &mut Blanks,
 ) -> Result<ArrayRef, ArrowError> {
     let rows = table.len;
     if let Kind::Message(message) = kind {
         let nulls = table.columns.get_mut(column).and_then(|mark| nulls(mark, rows));
         let DataType::Struct(fields) = data_type else { unreachable!("a message is a struct") };
-        let members = columns(message, table, bytes)?;
+        let members = columns(message, table, bytes, blanks)?;
         return Ok(Arc::new(match members.is_empty() {
             true => StructArray::new_empty_fields(rows, nulls),
             false => StructArray::try_new(fields.clone(), members, nulls)?,
         }));
     }
     let taken = &mut table.columns[column];
+    // An enum's array has the names that are its own.
+    if taken.data.is_blank() && !matches!(kind, Kind::Enum(_)) && taken.valid.as_ref().is_none_or(Vec::is_empty) {
+        let key = (data_type.clone(), rows, taken.valid.is_some());
+        if let Some(blank) = blanks.get(&key) {
+            return Ok(Arc::clone(blank));
+        }
+        let blank = filled(kind, data_type, taken, rows, bytes, blanks)?;
+        blanks.insert(key, Arc::clone(&blank));
+        return Ok(blank);
+    }
+    filled(kind, data_type, taken, rows, bytes, blanks)
+}
+
+fn filled(
+    kind: &Kind,
+    data_type: &DataType,
+    taken: &mut Column,
+    rows: usize,
+    bytes: Bytes<'_>,
+    blanks: &mut Blanks,
+) -> Result<ArrayRef, ArrowError> {
     let nulls = nulls(taken, rows);
     if let (Data::List(list), DataType::List(item)) = (&mut taken.data, data_type) {
         let offsets = offsets(list, rows);
-        let values = value(&Kind::String, item.data_type(), 0, &mut list.items, bytes)?;
+        let values = value(&Kind::String, item.data_type(), 0, &mut list.items, bytes, blanks)?;
         list.items.forget();
         return Ok(Arc::new(ListArray::try_new(Arc::clone(item), offsets, values, nulls)?));
     }
     Ok(match (&mut taken.data, kind) {
-        (Data::Bool(values, _), _) => {
-            values.truncate(rows);
-            Arc::new(BooleanArray::new(BooleanBuffer::from(std::mem::take(values)), nulls))
+        (Data::Bool(values, absent), _) => {
+            Arc::new(BooleanArray::new(BooleanBuffer::from(take(values, rows, *absent)), nulls))
         }
-        (Data::I32(values, _), Kind::Enum(plan)) => match &plan.names {
-            Some(names) => dictionary(plan, names, take(values, rows), nulls)?,
-            None => Arc::new(Int32Array::new(take(values, rows).into(), nulls)),
+        (Data::I32(values, absent), Kind::Enum(plan)) => match &plan.names {
+            Some(names) => dictionary(plan, names, take(values, rows, *absent), nulls)?,
+            None => Arc::new(Int32Array::new(take(values, rows, *absent).into(), nulls)),
         },
-        (Data::I32(values, _), _) => Arc::new(Int32Array::new(take(values, rows).into(), nulls)),
-        (Data::U32(values, _), _) => Arc::new(UInt32Array::new(take(values, rows).into(), nulls)),
-        (Data::I64(values, _), _) => Arc::new(Int64Array::new(take(values, rows).into(), nulls)),
-        (Data::U64(values, _), _) => Arc::new(UInt64Array::new(take(values, rows).into(), nulls)),
-        (Data::F32(values, _), _) => Arc::new(Float32Array::new(take(values, rows).into(), nulls)),
-        (Data::F64(values, _), _) => Arc::new(Float64Array::new(take(values, rows).into(), nulls)),
-        (Data::Slot(slots, _), _) => {
-            let slots = take(slots, rows);
+        (Data::I32(values, absent), _) => Arc::new(Int32Array::new(take(values, rows, *absent).into(), nulls)),
+        (Data::U32(values, absent), _) => Arc::new(UInt32Array::new(take(values, rows, *absent).into(), nulls)),
+        (Data::I64(values, absent), _) => Arc::new(Int64Array::new(take(values, rows, *absent).into(), nulls)),
+        (Data::U64(values, absent), _) => Arc::new(UInt64Array::new(take(values, rows, *absent).into(), nulls)),
+        (Data::F32(values, absent), _) => Arc::new(Float32Array::new(take(values, rows, *absent).into(), nulls)),
+        (Data::F64(values, absent), _) => Arc::new(Float64Array::new(take(values, rows, *absent).into(), nulls)),
+        (Data::Slot(slots, absent), _) => {
+            let slots = take(slots, rows, *absent);
             let (offsets, data) = gathered(slots.iter().copied(), bytes);
             match data_type {
                 DataType::Utf8 => Arc::new(StringArray::try_new(offsets, data, nulls)?),
                 _ => Arc::new(BinaryArray::try_new(offsets, data, nulls)?),
             }
         }
-        (Data::Json(slots, _), _) => {
-            let slots = take(slots, rows);
+        (Data::Json(slots, absent), _) => {
+            let slots = take(slots, rows, *absent);
             let (offsets, data) = gathered(slots.iter().map(|(_, text)| *text), bytes);
             Arc::new(StringArray::try_new(offsets, data, nulls)?)
         }
-        (Data::Time(values), Kind::Time(per_second)) => {
-            let values: Vec<i64> =
-                take(values, rows).into_iter().map(|time| to_unit(time, *per_second).unwrap_or_default()).collect();
+        (Data::Time(values, absent), Kind::Time(per_second)) => {
+            let values: Vec<i64> = take(values, rows, *absent)
+                .into_iter()
+                .map(|time| to_unit(time, *per_second).unwrap_or_default())
+                .collect();
             times(data_type, values.into(), nulls)
         }
         _ => unreachable!("a column holds what its plan says"),
     })
 }
 
-fn take<T>(values: &mut Vec<T>, rows: usize) -> Vec<T> {
+/// The values of so many rows.
+fn take<T: Copy>(values: &mut Vec<T>, rows: usize, absent: T) -> Vec<T> {
     values.truncate(rows);
+    extend(values, rows, absent);
     std::mem::take(values)
 }
 
 fn nulls(column: &mut Column, rows: usize) -> Option<NullBuffer> {
-    let valid = take(column.valid.as_mut()?, rows);
+    let valid = take(column.valid.as_mut()?, rows, false);
     // Most columns that may hold nulls hold none.
     if valid.iter().all(|valid| *valid) {
         return None;
@@ -253,12 +287,12 @@ enum Key<'a> {
 impl<'a> Key<'a> {
     fn of(data: &Data, row: usize, bytes: Bytes<'a>) -> Self {
         match data {
-            Data::Bool(values, _) => Self::Number(u64::from(values[row])),
-            Data::I32(values, _) => Self::Number(values[row] as u64),
-            Data::U32(values, _) => Self::Number(u64::from(values[row])),
-            Data::I64(values, _) => Self::Number(values[row] as u64),
-            Data::U64(values, _) => Self::Number(values[row]),
-            Data::Slot(values, _) => Self::Text(values[row].of(bytes.source, bytes.arena)),
+            Data::Bool(values, absent) => Self::Number(u64::from(*values.get(row).unwrap_or(absent))),
+            Data::I32(values, absent) => Self::Number(*values.get(row).unwrap_or(absent) as u64),
+            Data::U32(values, absent) => Self::Number(u64::from(*values.get(row).unwrap_or(absent))),
+            Data::I64(values, absent) => Self::Number(*values.get(row).unwrap_or(absent) as u64),
+            Data::U64(values, absent) => Self::Number(*values.get(row).unwrap_or(absent)),
+            Data::Slot(values, absent) => Self::Text(values.get(row).unwrap_or(absent).of(bytes.source, bytes.arena)),
             _ => unreachable!("keys of maps are integers, booleans or strings"),
         }
     }

@@ -11,7 +11,8 @@ use arrow_schema::{ArrowError, SchemaRef};
 use rosettar::error::{Error, Result, code};
 use rosettar::read::{Batch, BatchBuffer, MappedBatches, Records, Stream};
 
-use crate::decoder::{Decoder, Rows};
+use crate::decoder::{Decoder, Rows, Run};
+use crate::encode::put_varint;
 use crate::options::ArrowOptions;
 use crate::plan::Plan;
 
@@ -107,11 +108,11 @@ struct Rest {
     records: Records,
     /// Why nothing follows after them.
     error: Option<Error>,
-    /// Records one after the other, with the places of each; the number of the first, and how many are decoded.
+    /// Records one after the other, each after its length; those that are still to be decoded, and the number of the
+    /// first of them.
     source: Vec<u8>,
-    places: Vec<(usize, usize)>,
+    run: Run,
     first: u64,
-    done: usize,
 }
 
 impl ArrowReader {
@@ -146,7 +147,7 @@ impl ArrowReader {
             if !range.is_empty() || unit.failed.is_some() {
                 let records = self.stream.records(range.clone())?;
                 let (first, error) = (range.start, unit.failed);
-                self.rest = Some(Rest { records, error, source: Vec::new(), places: Vec::new(), first, done: 0 });
+                self.rest = Some(Rest { records, error, source: Vec::new(), run: Run::default(), first });
             }
         }
     }
@@ -160,52 +161,55 @@ fn unit(batch: &Batch, decoder: &mut Decoder, buffer: &mut BatchBuffer) -> Resul
     }
     let located = |error: Error| error.with_entry(batch.path());
     let content = batch.read(buffer)?;
-    let skipped = (rows.start - batch.first()) as usize;
-    let mut places = Vec::new();
-    let base = content.as_ptr() as usize;
+    let (skipped, mut at, mut found) = ((rows.start - batch.first()), 0, 0);
+    // Nothing is kept of a record here: a batch may hold as many as it has bytes.
     for record in rosettar::record::records(content, decoder.limits()) {
         let record = record.map_err(located)?;
-        let start = record.as_ptr() as usize - base;
-        places.push((start, start + record.len()));
+        found += 1;
+        if found == skipped {
+            at = record.as_ptr() as usize - content.as_ptr() as usize + record.len();
+        }
     }
-    if places.len() as u64 != batch.records() {
-        let message = format!("a batch of {} records: expected {}, as its entry says", places.len(), batch.records());
+    if found != batch.records() {
+        let message = format!("a batch of {found} records: expected {}, as its entry says", batch.records());
         return Err(located(Error::new(code::RECORD_COUNT, message)));
     }
-    let places = &places[skipped..][..(rows.end - rows.start) as usize];
-    let (mut made, mut done) = (Vec::new(), 0);
-    while done < places.len() && made.len() < MOST_MADE {
-        match decoder.decode(content, &places[done..], rows.start + done as u64) {
-            Ok(Rows { batch, rows }) => {
+    let (mut made, mut first) = (Vec::new(), rows.start);
+    let mut run = Run { at, rows: (rows.end - rows.start) as usize };
+    while run.rows > 0 && made.len() < MOST_MADE {
+        match decoder.decode(content, run, first) {
+            Ok(Rows { batch, rest }) => {
                 made.push(batch);
-                done += rows;
+                first += (run.rows - rest.rows) as u64;
+                run = rest;
             }
             // What was made before is delivered first.
             Err(error) => return Ok(Unit { made, rest: None, failed: Some(error) }),
         }
     }
-    let rest = (done < places.len()).then(|| rows.start + done as u64..rows.end);
-    Ok(Unit { made, rest, failed: None })
+    Ok(Unit { made, rest: (run.rows > 0).then_some(first..rows.end), failed: None })
 }
 
 impl Rest {
     /// Decodes as many of the records as make a batch; gathers more of them where none is left.
     fn next_batch(&mut self, decoder: &mut Decoder) -> Result<Option<RecordBatch>> {
-        if self.done == self.places.len() {
-            (self.first, self.done) = (self.first + self.done as u64, 0);
+        if self.run.rows == 0 {
             self.source.clear();
-            self.places.clear();
+            self.run = Run::default();
+            // A record of no bytes takes one here, so that there are never more of them than this is large.
             while self.source.len() < decoder.batch_bytes() {
                 let Some(record) = self.records.next_record()? else { break };
-                self.places.push((self.source.len(), self.source.len() + record.len()));
+                put_varint(record.len() as u64, &mut self.source);
                 self.source.extend_from_slice(record);
+                self.run.rows += 1;
             }
-            if self.places.is_empty() {
+            if self.run.rows == 0 {
                 return Ok(None);
             }
         }
-        let made = decoder.decode(&self.source, &self.places[self.done..], self.first + self.done as u64)?;
-        self.done += made.rows;
+        let made = decoder.decode(&self.source, self.run, self.first)?;
+        self.first += (self.run.rows - made.rest.rows) as u64;
+        self.run = made.rest;
         Ok(Some(made.batch))
     }
 }

@@ -15,7 +15,7 @@ from rosettar._entries import Entries, Entry, EntryFile, is_text
 from rosettar._errors import Error, IoError, NotFoundError, UsageError
 from rosettar._limits import Limits, limit_pairs, whole
 from rosettar._progress import Progress, telling
-from rosettar._show import show, table
+from rosettar._show import STREAMS, show, table
 from rosettar._streams import Schema, Stream, Streams
 from rosettar._writing import Summary
 
@@ -490,7 +490,7 @@ class Archive(Mapping[str, EntryFile]):
         if self.closed:
             return f"<p>{show(repr(self))}</p>"
         rows = [(name, one["type_name"], one["records"]) for name, one in self.info()["streams"].items()]
-        streams = table("streams", ("name", "type", "records"), rows, len(rows)) if rows else ""
+        streams = table("streams", ("name", "type", "records"), rows[:STREAMS], len(rows)) if rows else ""
         return f"<p>{show(repr(self))}</p>{streams}{self.entries._repr_html_()}"
 
 

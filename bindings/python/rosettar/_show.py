@@ -9,8 +9,10 @@ from typing import Any
 
 #: How many rows are shown.
 SHOWN = 20
+#: How many streams.
+STREAMS = 100
 #: How many columns.
-_COLUMNS = 50
+COLUMNS = 50
 #: How many characters of a value.
 _LENGTH = 100
 
@@ -28,11 +30,11 @@ def show(value: object) -> str:
 
 def table(title: str, names: Sequence[str], rows: Sequence[Sequence[object]], count: int) -> str:
     """Rows as HTML, of so many in all."""
-    heads = [show(name) for name in names[:_COLUMNS]]
-    if len(names) > _COLUMNS:
-        heads.append(f"… {len(names) - _COLUMNS} more")
+    heads = [show(name) for name in names[:COLUMNS]]
+    if len(names) > COLUMNS:
+        heads.append(f"… {len(names) - COLUMNS} more")
     head = "".join(f"<th>{name}</th>" for name in heads)
-    cells = ("".join(f"<td>{show(cell)}</td>" for cell in row[:_COLUMNS]) for row in rows)
+    cells = ("".join(f"<td>{show(cell)}</td>" for cell in row[:COLUMNS]) for row in rows)
     body = "".join(f"<tr>{row}</tr>" for row in cells)
     more = f"<p>… {count - len(rows)} more</p>" if count > len(rows) else ""
     return f"<p>{show(title)}</p><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{more}"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from rosettar._entries import is_text
 from rosettar._errors import NotFoundError, SchemaError
-from rosettar._show import SHOWN, at, table
+from rosettar._show import COLUMNS, SHOWN, at, table
 
 if TYPE_CHECKING:
     from rosettar import _native
@@ -312,13 +312,16 @@ class Stream:
 
     def _repr_html_(self) -> str:
         names = self.columns
-        rows = []
-        for record in self[:SHOWN]:
+        rows: list[list[Any]] = []
+        shown = self._rows[:SHOWN]
+        for record in self._native.preview(shown.start, shown.stop, names[:COLUMNS]):
             if isinstance(record, dict):
-                cells = [at(record, name) for name in names]
+                rows.append([at(record, name) for name in names[:COLUMNS]])
+            elif isinstance(record, Exception):
+                rows.append([record])
             else:
-                names, cells = ["value"], [record]
-            rows.append(cells)
+                names = ["value"]
+                rows.append([record])
         return table(repr(self), names, rows, len(self))
 
 

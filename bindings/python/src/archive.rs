@@ -116,7 +116,8 @@ impl Archive {
         let pool = rosettar::schema::build_pool(rosettar::c1z_manifest_descriptors()).or_raise(py)?;
         let descriptor = rosettar::schema::message(&pool, "c1.c1z.v3.C1ZManifestV3").or_raise(py)?;
         let message = rosettar::record::decode(&descriptor, manifest, &limits).or_raise(py)?;
-        let dict = crate::values::Converter::new(py)?.message(py, &message)?;
+        let dict =
+            crate::values::Converter::new(py, &limits)?.message(py, &message, &|| "the C1Z manifest".to_owned())?;
         Ok(Some((PyBytes::new(py, manifest), dict)))
     }
 
@@ -128,7 +129,8 @@ impl Archive {
             let Ok(pool) = rosettar::schema::build_pool(set) else { continue };
             let Some(descriptor) = pool.get_message_by_name(type_name) else { continue };
             let message = rosettar::record::decode(&descriptor, value, &limits).or_raise(py)?;
-            return crate::values::Converter::new(py)?.message(py, &message).map(Some);
+            let converter = crate::values::Converter::new(py, &limits)?;
+            return converter.message(py, &message, &|| format!("a message of type {type_name}")).map(Some);
         }
         Ok(None)
     }

@@ -4,18 +4,25 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use prost_reflect::{DynamicMessage, MessageDescriptor};
+use pyo3::exceptions::PyException;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyCapsule, PyDict};
-use rosettar::Limits;
+use pyo3::types::{PyBytes, PyCapsule, PyDict, PyList};
+use rosettar::error::code;
+use rosettar::{Error, Limits, Result};
 
 use crate::archive::Handle;
-use crate::errors::OrRaise;
+use crate::errors::{self, OrRaise};
 use crate::turn::Turn;
 use crate::values::Converter;
 
 /// How many records are decoded ahead, and how many of their bytes.
 const AHEAD: usize = 256;
 const AHEAD_BYTES: usize = 1 << 18;
+/// How many bytes and values a record may have of which somebody is shown the beginning, and after how many bytes of
+/// records no more of them are shown.
+const SHOWN_BYTES: usize = 1 << 20;
+const SHOWN_VALUES: u64 = 1 << 16;
+const SHOWN_IN_ALL: usize = 8 << 20;
 
 /// A stream: the native part of `rosettar.Stream`.
 #[pyclass(frozen, module = "rosettar._native")]
@@ -88,6 +95,43 @@ impl Stream {
         Ok((crate::capsule::stream(py, Box::new(reader), self.handle.id())?, report))
     }
 
+    /// The records from `start` to before `stop`, or fewer, for somebody who sees the beginnings of their values: dicts
+    /// with these columns. An error stands for a record that does not decode, or is larger than anybody looks at.
+    fn preview<'py>(
+        &self,
+        py: Python<'py>,
+        start: u64,
+        stop: u64,
+        columns: Vec<String>,
+    ) -> PyResult<Bound<'py, PyList>> {
+        let stream = self.stream(py)?;
+        let descriptor = py.detach(|| stream.descriptor()).or_raise(py)?;
+        let mut records = stream.records(start..stop).or_raise(py)?;
+        let mut limits = stream.limits().clone();
+        limits.record_values = limits.record_values.min(SHOWN_VALUES);
+        let converter = Converter::new(py, &limits)?.only(columns).shown();
+        let (list, mut read) = (PyList::empty(py), 0);
+        for number in start..stop {
+            let next = py.detach(|| {
+                let Some(record) = records.next_record()? else { return Ok(None) };
+                read += record.len();
+                Ok(Some(decode_shown(&descriptor, record, &limits)))
+            });
+            match next.or_raise(py)? {
+                None => break,
+                Some(Ok(message)) => match converter.message(py, &message, &|| place(number, &self.name)) {
+                    Err(error) if error.is_instance_of::<PyException>(py) => list.append(error.into_value(py))?,
+                    made => list.append(made?)?,
+                },
+                Some(Err(error)) => list.append(errors::make(py, &error.about(place(number, &self.name)))?)?,
+            }
+            if read > SHOWN_IN_ALL {
+                break;
+            }
+        }
+        Ok(list)
+    }
+
     /// The records from `start` to before `stop`: as `bytes` where `raw`, otherwise as dicts.
     fn records(
         &self,
@@ -103,7 +147,7 @@ impl Stream {
             None
         } else {
             let descriptor = py.detach(|| stream.descriptor()).or_raise(py)?;
-            Some((descriptor, Converter::new(py)?.only(columns)))
+            Some((descriptor, Converter::new(py, stream.limits())?.only(columns)))
         };
         let limits = stream.limits().clone();
         let state = State { records, limits, ready: VecDeque::new(), failed: None, next: start };
@@ -114,6 +158,23 @@ impl Stream {
             state: Turn::new("the iterator", state),
         })
     }
+}
+
+/// Decodes a record of which somebody is shown the beginning.
+fn decode_shown(descriptor: &MessageDescriptor, record: &[u8], limits: &Limits) -> Result<DynamicMessage> {
+    let too_large = |code, most, what| Error::new(code, format!("more than {most} {what}, which are not shown"));
+    if record.len() > SHOWN_BYTES {
+        return Err(too_large(code::LIMIT_RECORD_BYTES, SHOWN_BYTES as u64, "bytes"));
+    }
+    rosettar::record::decode(descriptor, record, limits).map_err(|error| match error.is(code::LIMIT_RECORD_VALUES) {
+        true => too_large(code::LIMIT_RECORD_VALUES, limits.record_values, "values"),
+        false => error,
+    })
+}
+
+/// What a record is called.
+fn place(number: u64, stream: &str) -> String {
+    format!("record {number} of stream {stream}")
 }
 
 /// What a read as Arrow came upon, counted as it goes on.
@@ -154,7 +215,8 @@ struct State {
 
 enum Ready {
     Raw(Vec<u8>),
-    Decoded(DynamicMessage),
+    /// With its number.
+    Decoded(DynamicMessage, u64),
 }
 
 #[pymethods]
@@ -174,9 +236,9 @@ impl RecordIterator {
         }
         match next {
             Some(Ready::Raw(record)) => Ok(Some(PyBytes::new(py, &record).into_any())),
-            Some(Ready::Decoded(message)) => {
+            Some(Ready::Decoded(message, number)) => {
                 let Some((_, converter)) = &self.decoder else { return Ok(None) };
-                converter.message(py, &message).map(Some)
+                converter.message(py, &message, &|| place(number, &self.name)).map(Some)
             }
             None => Ok(None),
         }
@@ -219,13 +281,14 @@ impl RecordIterator {
             let ready = match &self.decoder {
                 None => Ok(Ready::Raw(record.to_vec())),
                 Some((descriptor, _)) => {
-                    rosettar::record::decode(descriptor, record, &state.limits).map(Ready::Decoded)
+                    let decoded = rosettar::record::decode(descriptor, record, &state.limits);
+                    decoded.map(|message| Ready::Decoded(message, state.next))
                 }
             };
             match ready {
                 Ok(ready) => state.ready.push_back(ready),
                 Err(error) => {
-                    state.failed = Some(error.about(format!("record {} of stream {}", state.next, self.name)));
+                    state.failed = Some(error.about(place(state.next, &self.name)));
                     return;
                 }
             }

@@ -6,30 +6,75 @@ use std::sync::{Arc, Mutex, PoisonError};
 use prost_reflect::{DynamicMessage, FieldDescriptor, Kind, MapKey, MessageDescriptor, ReflectMessage as _, Value};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList, PyString};
+use rosettar::error::code;
+use rosettar::{Error, Limits};
+
+use crate::errors;
+
+/// How much is made of a value for somebody who only sees the beginning of it: so many values, each of which takes some
+/// characters, and so many characters or bytes of a text.
+const MOST_SHOWN: usize = 40;
+const MOST_TEXT: usize = 128;
 
 /// Turns messages into dicts; keeps what it needs to know of each type.
 pub struct Converter {
     timestamp: Py<PyAny>,
     duration: Py<PyAny>,
-    types: Mutex<HashMap<String, Arc<Vec<Known>>>>,
+    types: Mutex<HashMap<String, Arc<Shape>>>,
     /// The fields of the outermost message that are wanted; all where empty.
     columns: Vec<String>,
+    /// Their shape, once a message was seen.
+    outermost: Mutex<Option<Arc<Shape>>>,
+    /// How many fields may be absent in the messages inside of a record.
+    limit: u64,
+    /// Whether only the beginnings of values are made.
+    shown: bool,
+}
+
+/// What the dicts of a type have in common.
+struct Shape {
+    /// The dict of a message without content, which is copied. Lists and dicts in it are not to be shared.
+    empty: Py<PyDict>,
+    fields: HashMap<u32, Known>,
+    /// The numbers of lists and maps.
+    containers: Vec<u32>,
+    /// The numbers of floats without presence, of which the negative zero counts as absent.
+    floats: Vec<u32>,
+    /// Whether the fields were asked for by name.
+    selected: bool,
 }
 
 /// A field, and its name as a Python string that all dicts share.
 struct Known {
     field: FieldDescriptor,
     name: Py<PyString>,
+    /// The fields of the message in it that are wanted, where these are not all.
+    inner: Option<Arc<Shape>>,
+}
+
+/// What the conversion of one record has come to.
+struct Progress<'w> {
+    /// Whether the outermost message was begun.
+    inside: bool,
+    /// How many absent fields of messages inside of it were made values.
+    absent: u64,
+    /// How many more values are shown.
+    left: usize,
+    /// What the record is called.
+    place: &'w dyn Fn() -> String,
 }
 
 impl Converter {
-    pub fn new(py: Python<'_>) -> PyResult<Self> {
+    pub fn new(py: Python<'_>, limits: &Limits) -> PyResult<Self> {
         let times = py.import("rosettar._times")?;
         Ok(Self {
             timestamp: times.getattr("make_timestamp")?.unbind(),
             duration: times.getattr("make_duration")?.unbind(),
             types: Mutex::new(HashMap::new()),
             columns: Vec::new(),
+            outermost: Mutex::new(None),
+            limit: limits.record_values,
+            shown: false,
         })
     }
 
@@ -38,60 +83,159 @@ impl Converter {
         Self { columns, ..self }
     }
 
-    /// A message as a dict, or as what its well-known type stands for.
-    pub fn message<'py>(&self, py: Python<'py>, message: &DynamicMessage) -> PyResult<Bound<'py, PyAny>> {
-        let columns: Vec<&str> = self.columns.iter().map(String::as_str).collect();
-        self.convert(py, message, &columns)
+    /// Makes no more of each column than somebody sees.
+    pub fn shown(self) -> Self {
+        Self { shown: true, ..self }
     }
 
-    fn known(&self, py: Python<'_>, descriptor: &MessageDescriptor) -> Arc<Vec<Known>> {
-        let mut types = self.types.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = types.get(descriptor.full_name()) {
-            return Arc::clone(known);
-        }
-        let name = |field: &FieldDescriptor| PyString::new(py, field.name()).unbind();
-        let known: Arc<Vec<Known>> =
-            Arc::new(descriptor.fields().map(|field| Known { name: name(&field), field }).collect());
-        types.insert(descriptor.full_name().to_owned(), Arc::clone(&known));
-        known
-    }
-
-    fn convert<'py>(&self, py: Python<'py>, message: &DynamicMessage, columns: &[&str]) -> PyResult<Bound<'py, PyAny>> {
+    /// A message as a dict, or as what its well-known type stands for; `place` is what errors call it.
+    ///
+    /// # Errors
+    /// `limit.record-values` where the messages inside of it have more absent fields than a record may have values.
+    pub fn message<'py>(
+        &self,
+        py: Python<'py>,
+        message: &DynamicMessage,
+        place: &dyn Fn() -> String,
+    ) -> PyResult<Bound<'py, PyAny>> {
         let descriptor = message.descriptor();
-        if let Some(plain) = self.well_known(py, message, descriptor.full_name())? {
+        let mut progress = Progress { inside: false, absent: 0, left: MOST_SHOWN, place };
+        if let Some(plain) = self.well_known(py, message, descriptor.full_name(), &mut progress)? {
             return Ok(plain);
         }
-        let dict = PyDict::new(py);
-        for Known { field, name } in self.known(py, &descriptor).iter() {
-            let mut inner = Vec::new();
-            if !columns.is_empty() {
-                let whole = columns.contains(&field.name());
-                inner = columns.iter().filter_map(|c| c.strip_prefix(field.name())?.strip_prefix('.')).collect();
-                if whole {
-                    inner.clear();
-                } else if inner.is_empty() {
-                    continue;
-                }
+        let outermost = self.outermost.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let shape = match outermost {
+            Some(shape) => shape,
+            None => {
+                let columns: Vec<&str> = self.columns.iter().map(String::as_str).collect();
+                let shape = Arc::new(self.shape(py, &descriptor, &columns)?);
+                *self.outermost.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&shape));
+                shape
             }
-            if field.supports_presence() && !message.has_field(field) {
-                dict.set_item(name, py.None())?;
+        };
+        self.fields(py, message, &shape, &mut progress)
+    }
+
+    /// The shape of a type of which every field is wanted.
+    fn whole(&self, py: Python<'_>, descriptor: &MessageDescriptor) -> PyResult<Arc<Shape>> {
+        let found = self.types.lock().unwrap_or_else(PoisonError::into_inner).get(descriptor.full_name()).cloned();
+        if let Some(shape) = found {
+            return Ok(shape);
+        }
+        let shape = Arc::new(self.shape(py, descriptor, &[])?);
+        let mut types = self.types.lock().unwrap_or_else(PoisonError::into_inner);
+        types.insert(descriptor.full_name().to_owned(), Arc::clone(&shape));
+        Ok(shape)
+    }
+
+    fn shape(&self, py: Python<'_>, descriptor: &MessageDescriptor, columns: &[&str]) -> PyResult<Shape> {
+        let selected = !columns.is_empty();
+        let (empty, mut fields) = (PyDict::new(py), HashMap::new());
+        let (mut containers, mut floats) = (Vec::new(), Vec::new());
+        let nothing = DynamicMessage::new(descriptor.clone());
+        let most = if self.shown && !selected { MOST_SHOWN } else { usize::MAX };
+        for field in descriptor.fields().take(most) {
+            let whole = columns.contains(&field.name());
+            let inner: Vec<&str> = match whole {
+                true => Vec::new(),
+                false => columns.iter().filter_map(|c| c.strip_prefix(field.name())?.strip_prefix('.')).collect(),
+            };
+            if selected && !whole && inner.is_empty() {
                 continue;
             }
-            dict.set_item(name, self.value(py, &message.get_field(field), &field.kind(), field, &inner)?)?;
+            let inner = match message_in(&field.kind()) {
+                Some(message) if !inner.is_empty() => Some(Arc::new(self.shape(py, &message, &inner)?)),
+                _ => None,
+            };
+            let name = if selected { PyString::new(py, field.name()) } else { self.text(py, field.name()) };
+            if field.is_list() || field.is_map() {
+                containers.push(field.number());
+                empty.set_item(&name, py.None())?;
+            } else if field.supports_presence() {
+                empty.set_item(&name, py.None())?;
+            } else {
+                if matches!(field.kind(), Kind::Float | Kind::Double) {
+                    floats.push(field.number());
+                }
+                // A scalar, in which there are no fields to count.
+                let mut progress = Progress { inside: false, absent: 0, left: MOST_SHOWN, place: &String::new };
+                let value = nothing.get_field(&field);
+                empty.set_item(&name, self.scalar(py, &value, &field.kind(), None, &mut progress)?)?;
+            }
+            fields.insert(field.number(), Known { name: name.unbind(), field, inner });
         }
-        if columns.is_empty() {
+        Ok(Shape { empty: empty.unbind(), fields, containers, floats, selected })
+    }
+
+    fn convert<'py>(
+        &self,
+        py: Python<'py>,
+        message: &DynamicMessage,
+        inner: Option<&Arc<Shape>>,
+        progress: &mut Progress<'_>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let descriptor = message.descriptor();
+        if let Some(plain) = self.well_known(py, message, descriptor.full_name(), progress)? {
+            return Ok(plain);
+        }
+        let shape = match inner {
+            Some(shape) => Arc::clone(shape),
+            None => self.whole(py, &descriptor)?,
+        };
+        self.fields(py, message, &shape, progress)
+    }
+
+    fn fields<'py>(
+        &self,
+        py: Python<'py>,
+        message: &DynamicMessage,
+        shape: &Shape,
+        progress: &mut Progress<'_>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let present: Vec<(FieldDescriptor, &Value)> = message.fields().collect();
+        let absent = shape.fields.len().saturating_sub(present.len());
+        // Counted before anything is made of it: an empty message may stand for any number of fields. How many are absent
+        // in the record itself its type bounds.
+        if progress.inside {
+            progress.absent += absent as u64;
+            if progress.absent > self.limit {
+                return Err(errors::raise(py, self.too_many().about((progress.place)())));
+            }
+        }
+        progress.inside = true;
+        let dict = shape.empty.bind(py).copy()?;
+        for number in &shape.containers {
+            let Known { field, name, .. } = &shape.fields[number];
+            if !message.has_field(field) {
+                match field.is_map() {
+                    true => dict.set_item(name, PyDict::new(py))?,
+                    false => dict.set_item(name, PyList::empty(py))?,
+                }
+            }
+        }
+        for number in &shape.floats {
+            let Known { field, name, .. } = &shape.fields[number];
+            if !message.has_field(field) {
+                let value = message.get_field(field);
+                dict.set_item(name, self.scalar(py, &value, &field.kind(), None, progress)?)?;
+            }
+        }
+        for (field, value) in present {
+            let Some(Known { name, inner, .. }) = shape.fields.get(&field.number()) else { continue };
+            if shape.selected {
+                progress.left = MOST_SHOWN;
+            } else if self.is_enough(progress) {
+                break;
+            }
+            dict.set_item(name, self.value(py, value, &field.kind(), inner.as_ref(), progress)?)?;
+        }
+        progress.left = progress.left.saturating_sub(absent);
+        if !shape.selected {
             for (extension, value) in message.extensions() {
-                let kind = extension.kind();
-                let value = match value {
-                    Value::List(items) => {
-                        let list = PyList::empty(py);
-                        for item in items {
-                            list.append(self.scalar(py, item, &kind, &[])?)?;
-                        }
-                        list.into_any()
-                    }
-                    value => self.scalar(py, value, &kind, &[])?,
-                };
+                if self.is_enough(progress) {
+                    break;
+                }
+                let value = self.value(py, value, &extension.kind(), None, progress)?;
                 dict.set_item(format!("[{}]", extension.full_name()), value)?;
             }
         }
@@ -103,14 +247,17 @@ impl Converter {
         py: Python<'py>,
         value: &Value,
         kind: &Kind,
-        field: &FieldDescriptor,
-        columns: &[&str],
+        inner: Option<&Arc<Shape>>,
+        progress: &mut Progress<'_>,
     ) -> PyResult<Bound<'py, PyAny>> {
         match value {
             Value::List(items) => {
                 let list = PyList::empty(py);
                 for item in items {
-                    list.append(self.scalar(py, item, kind, columns)?)?;
+                    if self.is_enough(progress) {
+                        break;
+                    }
+                    list.append(self.scalar(py, item, kind, inner, progress)?)?;
                 }
                 Ok(list.into_any())
             }
@@ -122,14 +269,37 @@ impl Converter {
                 let mut pairs: Vec<(&MapKey, &Value)> = map.iter().collect();
                 pairs.sort_by(|a, b| a.0.cmp(b.0));
                 for (key, value) in pairs {
-                    dict.set_item(map_key(py, key)?, self.scalar(py, value, &kind, columns)?)?;
+                    if self.is_enough(progress) {
+                        break;
+                    }
+                    dict.set_item(self.map_key(py, key)?, self.scalar(py, value, &kind, inner, progress)?)?;
                 }
                 Ok(dict.into_any())
             }
-            value => {
-                let _ = field;
-                self.scalar(py, value, kind, columns)
-            }
+            value => self.scalar(py, value, kind, inner, progress),
+        }
+    }
+
+    #[cold]
+    fn too_many(&self) -> Error {
+        let message = format!(
+            "more than {} absent fields, which would become values of a dict, exceed the limit record-values",
+            self.limit
+        );
+        Error::new(code::LIMIT_RECORD_VALUES, message)
+    }
+
+    /// Counts a value; whether more of them are not seen.
+    fn is_enough(&self, progress: &mut Progress<'_>) -> bool {
+        let enough = self.shown && progress.left == 0;
+        progress.left = progress.left.saturating_sub(1);
+        enough
+    }
+
+    fn text<'py>(&self, py: Python<'py>, text: &str) -> Bound<'py, PyString> {
+        match text.char_indices().nth(MOST_TEXT) {
+            Some((end, _)) if self.shown => PyString::new(py, &text[..end]),
+            _ => PyString::new(py, text),
         }
     }
 
@@ -138,7 +308,8 @@ impl Converter {
         py: Python<'py>,
         value: &Value,
         kind: &Kind,
-        columns: &[&str],
+        inner: Option<&Arc<Shape>>,
+        progress: &mut Progress<'_>,
     ) -> PyResult<Bound<'py, PyAny>> {
         Ok(match value {
             Value::Bool(value) => value.into_pyobject(py)?.to_owned().into_any(),
@@ -148,18 +319,31 @@ impl Converter {
             Value::U64(value) => value.into_pyobject(py)?.into_any(),
             Value::F32(value) => value.into_pyobject(py)?.into_any(),
             Value::F64(value) => value.into_pyobject(py)?.into_any(),
-            Value::String(value) => value.into_pyobject(py)?.into_any(),
+            Value::String(value) => self.text(py, value).into_any(),
+            Value::Bytes(value) if self.shown => PyBytes::new(py, &value[..value.len().min(MOST_TEXT)]).into_any(),
             Value::Bytes(value) => PyBytes::new(py, value).into_any(),
             Value::EnumNumber(number) => match kind {
                 Kind::Enum(of) if of.full_name() == "google.protobuf.NullValue" => py.None().into_bound(py),
                 Kind::Enum(of) => match of.get_value(*number) {
+                    Some(named) if self.shown => self.text(py, named.name()).into_any(),
                     Some(named) => PyString::intern(py, named.name()).into_any(),
                     None => number.into_pyobject(py)?.into_any(),
                 },
                 _ => number.into_pyobject(py)?.into_any(),
             },
-            Value::Message(message) => self.convert(py, message, columns)?,
+            Value::Message(message) => self.convert(py, message, inner, progress)?,
             Value::List(_) | Value::Map(_) => py.None().into_bound(py),
+        })
+    }
+
+    fn map_key<'py>(&self, py: Python<'py>, key: &MapKey) -> PyResult<Bound<'py, PyAny>> {
+        Ok(match key {
+            MapKey::Bool(key) => key.into_pyobject(py)?.to_owned().into_any(),
+            MapKey::I32(key) => key.into_pyobject(py)?.into_any(),
+            MapKey::I64(key) => key.into_pyobject(py)?.into_any(),
+            MapKey::U32(key) => key.into_pyobject(py)?.into_any(),
+            MapKey::U64(key) => key.into_pyobject(py)?.into_any(),
+            MapKey::String(key) => self.text(py, key).into_any(),
         })
     }
 
@@ -169,6 +353,7 @@ impl Converter {
         py: Python<'py>,
         message: &DynamicMessage,
         name: &str,
+        progress: &mut Progress<'_>,
     ) -> PyResult<Option<Bound<'py, PyAny>>> {
         let Some(name) = name.strip_prefix("google.protobuf.") else { return Ok(None) };
         let descriptor = message.descriptor();
@@ -182,17 +367,17 @@ impl Converter {
             }
             "DoubleValue" | "FloatValue" | "Int64Value" | "UInt64Value" | "Int32Value" | "UInt32Value"
             | "BoolValue" | "StringValue" | "BytesValue" => match (get(1), field(1)) {
-                (Some(value), Some(field)) => Some(self.scalar(py, &value, &field.kind(), &[])?),
+                (Some(value), Some(field)) => Some(self.scalar(py, &value, &field.kind(), None, progress)?),
                 _ => None,
             },
             "FieldMask" | "ListValue" | "Struct" => match (get(1), field(1)) {
                 (Some(value @ (Value::List(_) | Value::Map(_))), Some(field)) => {
-                    Some(self.value(py, &value, &field.kind(), &field, &[])?)
+                    Some(self.value(py, &value, &field.kind(), None, progress)?)
                 }
                 _ => None,
             },
             "Value" => match descriptor.fields().find(|field| message.has_field(field)) {
-                Some(field) => Some(self.scalar(py, &message.get_field(&field), &field.kind(), &[])?),
+                Some(field) => Some(self.scalar(py, &message.get_field(&field), &field.kind(), None, progress)?),
                 None => Some(py.None().into_bound(py)),
             },
             _ => None,
@@ -200,13 +385,11 @@ impl Converter {
     }
 }
 
-fn map_key<'py>(py: Python<'py>, key: &MapKey) -> PyResult<Bound<'py, PyAny>> {
-    Ok(match key {
-        MapKey::Bool(key) => key.into_pyobject(py)?.to_owned().into_any(),
-        MapKey::I32(key) => key.into_pyobject(py)?.into_any(),
-        MapKey::I64(key) => key.into_pyobject(py)?.into_any(),
-        MapKey::U32(key) => key.into_pyobject(py)?.into_any(),
-        MapKey::U64(key) => key.into_pyobject(py)?.into_any(),
-        MapKey::String(key) => key.into_pyobject(py)?.into_any(),
-    })
+/// The message that a value of this kind is or, of a map, has as its values.
+fn message_in(kind: &Kind) -> Option<MessageDescriptor> {
+    match kind {
+        Kind::Message(entry) if entry.is_map_entry() => message_in(&entry.map_entry_value_field().kind()),
+        Kind::Message(message) => Some(message.clone()),
+        _ => None,
+    }
 }

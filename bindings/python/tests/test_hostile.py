@@ -5,11 +5,13 @@ import ctypes
 import datetime
 import gc
 import io
+import json
 import os
 import pickle
 import random
 import signal
 import threading
+import time
 from pathlib import Path
 
 import pandas as pd
@@ -17,7 +19,7 @@ import polars as pl
 import pyarrow as pa
 import pytest
 import rosettar
-from google.protobuf import message, timestamp_pb2
+from google.protobuf import descriptor_pb2, message, timestamp_pb2
 
 VECTORS = Path(__file__).parents[3] / "conformance" / "vectors"
 
@@ -689,3 +691,128 @@ def test_dropped_writers_leave_nothing(tmp_path):
         del w, s
         gc.collect()
     assert os.listdir(tmp_path) == []
+
+
+def archive_source(records, *fields, **types):
+    """An archive with a stream of records of a type R with these fields, and with more types, of proto3."""
+    file = descriptor_pb2.FileDescriptorProto(name="r.proto", package="p", syntax="proto3")
+    for name, of in {"R": fields, **types}.items():
+        message = file.message_type.add(name=name)
+        for number, (label, kind, field) in enumerate(of, 1):
+            number += 1000 * (number >= 19_000)
+            if isinstance(kind, str):
+                message.field.add(name=field, number=number, type=11, label=label, type_name=f".p.{kind}")
+            else:
+                message.field.add(name=field, number=number, type=kind, label=label)
+    schema = descriptor_pb2.FileDescriptorSet(file=[file]).SerializeToString()
+    out = io.BytesIO()
+    with rosettar.create(out, limits={"record-values": "16M"}) as w:
+        stream = w.stream("s", ("p.R", schema))
+        for record in records:
+            stream.append_raw(record, check=False)
+    return out.getvalue()
+
+
+def archive_of(*args, limits=None, **types):
+    return rosettar.open(archive_source(*args, **types), limits=limits)
+
+
+ONE, MANY, DOUBLE, INT64, STRING, BYTES = 1, 3, 1, 3, 9, 12
+
+
+def wide(count, kind=INT64):
+    return [(ONE, kind, f"f{n}") for n in range(count)]
+
+
+def test_dicts_of_many_absent_fields():
+    started = time.monotonic()
+    # 20 000 fields of each of 200 000 messages, in 400 KB.
+    archive = archive_of([b"", b"\x0a\x00" * 200_000, b"\x0a\x00"], (MANY, "N", "r"), N=wide(20_000))
+    stream = archive.streams["s"]
+    assert len(stream[2]["r"][0]) == 20_000 and stream[0] == {"r": []}
+    for read in (lambda: stream[1], lambda: list(stream), lambda: list(stream.messages())):
+        with pytest.raises(rosettar.LimitError, match="record 1 of stream s: more than 1048576 absent fields") as raised:
+            read()
+        assert raised.value.code == "limit.record-values"
+    assert time.monotonic() - started < 30
+    # Fields of the record itself are those of its type, however many; and one that has all of its fields has none to count.
+    limits = {"record-values": 100}
+    stream = archive_of([b"", b"\x08\x05"], *wide(5000), limits=limits).streams["s"]
+    assert [sum(record.values()) for record in stream] == [0, 5]
+    elements = archive_of([b"\x0a\x02\x08\x01" * 50, b"\x0a\x00" * 51], (MANY, "N", "r"), N=wide(2), limits=limits)
+    assert elements.streams["s"][0] == {"r": [{"f0": 1, "f1": 0}] * 50}
+    with pytest.raises(rosettar.LimitError, match="more than 100 absent fields"):
+        elements.streams["s"][1]
+
+
+def test_dicts_are_as_they_would_be_one_field_at_a_time():
+    fields = [(ONE, DOUBLE, "d"), (MANY, INT64, "l"), (ONE, "N", "n"), (MANY, "N", "m"), (ONE, STRING, "t"), (ONE, BYTES, "b")]
+    negative_zero = b"\x09" + bytes(7) + b"\x80"
+    records = [b"", negative_zero, b"\x12\x02\x05\x06\x1a\x00\x22\x00\x22\x02\x08\x07", b"\x2a\x01x\x32\x01y"]
+    stream = archive_of(records, *fields, N=wide(2)).streams["s"]
+    empty = {"d": 0.0, "l": [], "n": None, "m": [], "t": "", "b": b""}
+    none = {"f0": 0, "f1": 0}
+    expected = [
+        empty,
+        {**empty, "d": -0.0},
+        {**empty, "l": [5, 6], "n": none, "m": [none, {**none, "f0": 7}]},
+        {**empty, "t": "x", "b": b"y"},
+    ]
+    found = list(stream)
+    assert found == expected and repr(found) == repr(expected)
+    # What one dict holds is no other's.
+    found[0]["l"].append(1)
+    found[2]["m"][0]["f0"] = 9
+    assert found[1]["l"] == [] and list(stream) == expected
+    assert list(stream.select("n.f1", "t"))[2:] == [{"n": {"f1": 0}, "t": ""}, {"n": None, "t": "x"}]
+
+
+def varint(number):
+    return bytes([number]) if number < 0x80 else bytes([number & 0x7F | 0x80]) + varint(number >> 7)
+
+
+def test_html_of_large_records_and_wide_types():
+    started = time.monotonic()
+
+    def text(field, content):
+        return varint(field << 3 | 2) + varint(len(content)) + content
+
+    records = [
+        text(1, b"\x01" * 900_000),
+        text(1, b"x" * 3_000_000),
+        b"\x12\x00" * 40_000,
+        b"\x12\x00" * 200_000,
+        b"\xff",
+        text(3, bytes(range(256)) * 1000) + b"\x12\x02\x08\x05" + text(1, b"last"),
+    ]
+    fields = [(ONE, STRING, "t"), (MANY, "N", "r"), (ONE, BYTES, "b"), *wide(20_000)]
+    archive = archive_of(records, *fields, N=wide(20_000))
+    html = archive.streams["s"]._repr_html_()
+    assert len(html) < 200_000 and html.count("<tr>") == 7
+    for shown in (
+        "\\u{1}",
+        "record 1 of stream s: more than 1048576 bytes",
+        "record 3 of stream s: more than 65536 values",
+        "record 4 of stream s",
+        "<td>last</td>",
+        "… 19953 more",
+    ):
+        assert shown in html, shown
+    assert "'f0': 5" in html.replace("&#x27;", "'")
+    # Of records that are large together, some.
+    much = archive_of([text(1, b"y" * 1_000_000)] * 30, (ONE, STRING, "t")).streams["s"]
+    html = much._repr_html_()
+    assert 5 < html.count("<tr>") < 15 and "more</p>" in html
+    assert time.monotonic() - started < 30
+
+
+def test_recovery_of_what_is_exactly_at_the_limits(tmp_path):
+    facts = json.loads((VECTORS / "limits.json").read_text())
+    source, limits = VECTORS / "limits.rtar", facts["limits"]
+    report = rosettar.recover(source, tmp_path / "new.rtar", limits=limits)
+    assert report.is_complete and (report.entries, report.records) == (3, 1)
+    assert rosettar.open(tmp_path / "new.rtar").verify(records=True).sound
+    # What was raised is raised for both.
+    many = archive_source([varint(10) + varint(1_200_000) + bytes(1_200_000)], (MANY, INT64, "l"))
+    report = rosettar.recover(many, io.BytesIO(), limits={"record-values": "2M"})
+    assert report.is_complete and report.records == 1

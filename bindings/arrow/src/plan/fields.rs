@@ -17,6 +17,9 @@ use crate::columns::Slot;
 use crate::options::{ArrowOptions, Cut, Enums, OnError};
 use crate::wire;
 
+/// The most bytes that the defaults of all columns may take.
+const MOST_CONSTANTS: usize = 64 << 20;
+
 /// Makes plans of messages, from the outside in.
 pub(super) struct Planner<'o> {
     options: &'o ArrowOptions,
@@ -426,6 +429,11 @@ impl<'o> Planner<'o> {
     /// Adds a column to `table`, once it was counted.
     fn column(&mut self, table: &mut TablePlan, store: Store, nullable: bool) -> Result<usize, Error> {
         self.columns += 1;
+        if self.constants.len() > MOST_CONSTANTS {
+            let message =
+                format!("defaults of more than {MOST_CONSTANTS} bytes, for all columns: select fewer of them");
+            return Err(Error::new(code::SCHEMA_TOO_LARGE, message));
+        }
         if self.columns > MAX_COLUMNS {
             let message = format!(
                 "the type unfolds to more than {MAX_COLUMNS} columns, those inside of others counted: select fewer of them"

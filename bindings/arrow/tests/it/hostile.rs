@@ -113,3 +113,87 @@ proptest! {
         })?;
     }
 }
+
+/// Records that take no bytes, many to a batch of the archive, some of them decoded after the rest of it: rows and the
+/// number of a record that is wrong are those of any others.
+#[test]
+fn records_of_no_bytes() {
+    let schema = schema("syntax = \"proto3\"; message T { string a = 1; }");
+    let record = b"\x0a\x04last".to_vec();
+    for (count, batch_rows) in [(3 << 20, 1 << 20), (100_000, 7_000)] {
+        let mut file = Vec::new();
+        let mut writer = rosettar::WriteOptions::new().level(-5).write_to(&mut file).unwrap();
+        let id = writer.declare("s", rosettar::RecordType::new("T", schema.set.clone())).unwrap();
+        (0..count).for_each(|_| writer.append_encoded(id, &[]).unwrap());
+        writer.append_encoded(id, &record).unwrap();
+        writer.append_encoded(id, b"\x0a\x01").unwrap();
+        writer.finish().unwrap();
+        let stream = rosettar::open(file).unwrap().stream("s").unwrap();
+        let options = ArrowOptions::new().batch_rows(batch_rows).threads(1);
+        for range in [0..count + 1, count - 5..count + 1] {
+            let wanted = range.end - range.start;
+            let mut rows = 0;
+            for batch in read(&stream, range, &options).unwrap() {
+                let batch = batch.unwrap();
+                assert!(batch.num_rows() <= batch_rows);
+                rows += batch.num_rows() as u64;
+                let a: &arrow_array::StringArray = batch.column(0).as_any().downcast_ref().unwrap();
+                let last = (rows == wanted).then_some("last").unwrap_or_default();
+                assert_eq!(a.value(batch.num_rows() - 1), last);
+            }
+            assert_eq!(rows, wanted);
+        }
+        let error = read(&stream, 0..count + 2, &options).unwrap().find_map(Result::err).unwrap();
+        assert!(error.to_string().contains(&format!("record {} of stream s", count + 1)), "{error}");
+    }
+}
+
+/// What has no columns takes no time by their number: batches are as many rows as they would be, one array stands for all
+/// columns of a type, and only what one record takes is refused.
+#[test]
+fn columns_that_nothing_is_written_to() {
+    let fields: String = (1..=8000).map(|n| format!("int64 f{n} = {n};")).collect();
+    let wide = schema(&format!("syntax = \"proto3\"; message E {{ {fields} }} message T {{ {fields} repeated E e = 9000; }}"));
+    let records = vec![Vec::new(); 6000];
+    let stream = wide.stream(&records);
+    let started = std::time::Instant::now();
+    // 8000 columns of 8 bytes by 6000 rows: 366 MiB if anything were in them.
+    let options = ArrowOptions::new().columns((1..=8000).map(|n| format!("f{n}"))).batch_bytes(1 << 30);
+    let batches: Vec<_> = read(&stream, 0..6000, &options).unwrap().collect::<Result<_, _>>().unwrap();
+    assert_eq!(batches.iter().map(|batch| batch.num_rows()).collect::<Vec<_>>(), [6000]);
+    let (first, last) = (batches[0].column(0).to_data(), batches[0].column(7999).to_data());
+    assert_eq!(first.buffers()[0].as_ptr(), last.buffers()[0].as_ptr());
+    first.validate_full().unwrap();
+    // The same by default: 32 MiB a batch.
+    let options = ArrowOptions::new().columns((1..=8000).map(|n| format!("f{n}")));
+    for batch in read(&stream, 0..6000, &options).unwrap() {
+        let batch = batch.unwrap();
+        assert!(batch.num_rows() <= (32 << 20) / (8 * 8000) + 1, "{}", batch.num_rows());
+    }
+    // Elements of one record, which come to 64 000 bytes each.
+    let stream = wide.stream(&[b"\xc2\xb2\x04\x00".repeat(10_000)]);
+    let error = read(&stream, 0..1, &ArrowOptions::new().columns(["e"])).unwrap().find_map(Result::err).unwrap();
+    assert!(error.to_string().contains("more than 268435456 bytes as columns"), "{error}");
+    assert!(started.elapsed().as_secs() < 60);
+}
+
+/// Defaults, which stand in every row that states none.
+#[test]
+fn long_defaults() {
+    let long = "x".repeat(1 << 20);
+    let members: String = (1..=100).map(|n| format!("optional M m{n} = {n};")).collect();
+    let schema = schema(&format!(
+        "syntax = \"proto2\"; message M {{ optional string s = 1 [default = \"{long}\"]; }} \
+         message T {{ optional string s = 200 [default = \"{long}\"]; {members} }}"
+    ));
+    let stream = schema.stream(&vec![Vec::new(); 3000]);
+    let mut rows = 0;
+    for batch in read(&stream, 0..3000, &ArrowOptions::new().columns(["s"]).defaults(true).threads(1)).unwrap().take(3) {
+        let batch = batch.unwrap();
+        assert!(batch.get_array_memory_size() < 64 << 20, "{}", batch.get_array_memory_size());
+        rows += batch.num_rows();
+    }
+    assert!(rows > 30);
+    let error = read(&stream, 0..3000, &ArrowOptions::new().defaults(true)).unwrap_err();
+    assert_eq!(error.code(), "schema.too-large");
+}

@@ -252,3 +252,48 @@ fn hostile_schemas_and_records_cost_little() {
         assert!(error.to_string().contains("limit.record-values"), "{error} after {:?}", started.elapsed());
     }
 }
+
+#[test]
+fn columns_that_are_written_to_late_or_never() {
+    let s = schema(
+        r#"syntax = "proto2"; enum E { A = 3; B = 4; } message M { optional int32 x = 1; repeated int32 l = 2; }
+        message T {
+          optional bool b = 1; optional int32 i = 2 [default = 7]; optional double d = 3; optional string t = 4;
+          optional E e = 5; optional M m = 6; map<int32, string> k = 7; map<string, M> n = 8; repeated M r = 9;
+          oneof o { int64 p = 10; string q = 11; M z = 12; } optional bytes y = 13; optional bool never = 14;
+        }"#,
+    );
+    let full = r#"{"b":true,"i":1,"d":0.5,"t":"t","e":"B","m":{"x":1,"l":[1]},"k":{"1":"a"},"n":{"c":{"x":2}},
+        "r":[{},{"x":5},{}],"z":{"x":3},"y":"AAAA"}"#;
+    let (full, none) = (s.record(full), Vec::new());
+    // Entries without a key are one entry: of several with the same key, the last.
+    let keyless = b"\x3a\x00\x3a\x03\x12\x01v\x42\x00\x42\x00".to_vec();
+    // A member that displaces another, which is then as if it had never been there.
+    let displaced = b"\x62\x02\x08\x05\x50\x09".to_vec();
+    let others = [none.clone(), keyless, displaced, full.clone(), none.clone()];
+    for at in [0, 1, 17, 40, 99] {
+        let mut records = vec![none.clone(); 100];
+        records[at] = full.clone();
+        records.extend(others.clone());
+        for defaults in [false, true] {
+            let options = ArrowOptions::new().defaults(defaults);
+            // One batch for all rows, and one for each row.
+            let whole = table(&s.stream(&records), &options);
+            let single = table(&s.stream_in_batches(&records, 1), &options.clone().batch_rows(1));
+            assert_eq!(whole, single);
+            assert_eq!(whole.num_rows(), 105);
+            let i = column(&whole, "i").as_primitive::<Int32Type>().clone();
+            assert_eq!((i.value(at), i.is_valid(104)), (1, defaults));
+            assert!(!defaults || i.value(104) == 7);
+            let z = column(&whole, "z");
+            assert!(z.is_valid(at) && z.is_null(102) && z.is_valid(103));
+            assert_eq!(column(&whole, "z.x").as_primitive::<Int32Type>().value(at), 3);
+            assert_eq!(column(&whole, "k").as_map().value_length(101), 1);
+            assert_eq!(column(&whole, "n").as_map().value_length(101), 1);
+            let r = column(&whole, "r").as_list::<i32>().value(at);
+            let x = r.as_struct().column(0).as_primitive::<Int32Type>().clone();
+            assert_eq!(x.iter().map(Option::unwrap_or_default).collect::<Vec<_>>(), [0, 5, 0]);
+            assert_eq!(column(&whole, "never").null_count(), if defaults { 0 } else { 105 });
+        }
+    }
+}
