@@ -24,6 +24,9 @@ def main():
             oracle = [sys.executable, "-m", "pytest", "-q", "bindings/python/tests/oracle"]
             more = os.environ | {"ROSETTAR_ORACLE_PAIRS": "10000"}
             steps.run("Arrow output on 10 000 random pairs", oracle, env=more)
+            crash = [sys.executable, "-m", "pytest", "-q", "bindings/python/tests/test_crash.py"]
+            whole = os.environ | {"ROSETTAR_CRASH_PART": "1"}
+            steps.run("a Python writer at every system call", crash, env=whole)
     else:
         minimal = ["cargo", "check", "-p", "rosettar", "--no-default-features", "--locked"]
         steps.run("core crate without default features", minimal)
