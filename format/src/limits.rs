@@ -119,6 +119,34 @@ impl Limits {
         Ok(())
     }
 
+    /// The limits of a writer of what is read within these: the defaults, and these where they allow more. What bounds the
+    /// reading more tightly does not bind the writing, which takes some frames and bytes of its own.
+    ///
+    /// ```
+    /// let mut limits = rosettar::Limits::default();
+    /// (limits.entries, limits.frames) = (10, 1 << 30);
+    /// let writing = limits.for_writing();
+    /// assert_eq!((writing.entries, writing.frames), (1 << 20, 1 << 30));
+    /// ```
+    #[must_use]
+    pub fn for_writing(&self) -> Self {
+        let least = Self::default();
+        Self {
+            decoded_bytes: self.decoded_bytes.filter(|bytes| *bytes > LEAST_DECODED_BYTES),
+            entries: self.entries.max(least.entries),
+            frames: self.frames.max(least.frames),
+            streams: self.streams.max(least.streams),
+            schemas: self.schemas.max(least.schemas),
+            path_bytes: self.path_bytes.max(least.path_bytes),
+            component_bytes: self.component_bytes.max(least.component_bytes),
+            path_depth: self.path_depth.max(least.path_depth),
+            record_bytes: self.record_bytes.max(least.record_bytes),
+            record_values: self.record_values.max(least.record_values),
+            manifest_bytes: self.manifest_bytes.max(least.manifest_bytes),
+            index_bytes: self.index_bytes.max(least.index_bytes),
+        }
+    }
+
     /// No limits, for what was checked before.
     pub(crate) fn unlimited() -> Self {
         Self {

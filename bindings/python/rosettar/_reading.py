@@ -540,7 +540,8 @@ def recover(
     """Salvage what is whole of a broken archive, such as one that was cut off, into a new one at `out`.
 
     Whatever no digest vouches for is left out, and the report says what was lost. `source` is a path, bytes or a binary
-    file object that seeks, and `out` a path or a binary file object.
+    file object that seeks, and `out` a path or a binary file object. `limits` bound what is read; what is written keeps
+    those that `create` has, or those of them that are raised here.
 
     >>> import io, os, rosettar
     >>> whole, salvaged = io.BytesIO(), io.BytesIO()

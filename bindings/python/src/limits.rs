@@ -24,16 +24,3 @@ pub fn of(py: Python<'_>, given: &[(String, String)]) -> PyResult<Limits> {
     }
     Ok(limits)
 }
-
-/// The limits of a writer that writes what was read under `kept`: those of writers, but for what was raised. A limit that
-/// was lowered, or is just what an archive needs, is about what is read; what is written has sizes of its own.
-pub fn for_writing(kept: &Limits) -> Limits {
-    let mut limits = Limits::default();
-    macro_rules! raise {
-        ($($name:ident),*) => { $(limits.$name = limits.$name.max(kept.$name);)* };
-    }
-    raise!(entries, frames, streams, schemas, path_bytes, component_bytes, path_depth);
-    raise!(record_bytes, record_values, manifest_bytes, index_bytes);
-    limits.decoded_bytes = kept.decoded_bytes.filter(|bytes| *bytes > limits.decoded_bytes_for(0));
-    limits
-}

@@ -29,7 +29,7 @@ pub fn recover<'py>(
     let kept = limits::of(py, &limits)?;
     let source = source::of(source)?;
     let monitor = Monitor::new();
-    let mut options = WriteOptions::new().level(level).limits(limits::for_writing(&kept));
+    let mut options = WriteOptions::new().level(level).limits(kept.for_writing());
     if let Some(threads) = threads {
         options = options.threads(threads);
     }

@@ -33,20 +33,24 @@ pub struct Converter {
 
 /// What the dicts of a type have in common.
 struct Shape {
-    /// The dict of a message without content, which is copied. Lists and dicts in it are not to be shared.
+    /// A message without content, and its dict, which is copied. Lists and dicts in it are not to be shared.
+    nothing: DynamicMessage,
     empty: Py<PyDict>,
-    fields: HashMap<u32, Known>,
-    /// The numbers of lists and maps.
-    containers: Vec<u32>,
-    /// The numbers of floats without presence, of which the negative zero counts as absent.
-    floats: Vec<u32>,
+    /// In the order of their numbers.
+    fields: Vec<Known>,
+    /// The places of lists and maps in them.
+    containers: Vec<usize>,
+    /// The places of floats without presence, of which the negative zero counts as absent.
+    floats: Vec<usize>,
     /// Whether the fields were asked for by name.
     selected: bool,
 }
 
 /// A field, and its name as a Python string that all dicts share.
 struct Known {
+    number: u32,
     field: FieldDescriptor,
+    kind: Kind,
     name: Py<PyString>,
     /// The fields of the message in it that are wanted, where these are not all.
     inner: Option<Arc<Shape>>,
@@ -130,7 +134,7 @@ impl Converter {
 
     fn shape(&self, py: Python<'_>, descriptor: &MessageDescriptor, columns: &[&str]) -> PyResult<Shape> {
         let selected = !columns.is_empty();
-        let (empty, mut fields) = (PyDict::new(py), HashMap::new());
+        let (empty, mut fields) = (PyDict::new(py), Vec::new());
         let (mut containers, mut floats) = (Vec::new(), Vec::new());
         let nothing = DynamicMessage::new(descriptor.clone());
         let most = if self.shown && !selected { MOST_SHOWN } else { usize::MAX };
@@ -149,22 +153,23 @@ impl Converter {
             };
             let name = if selected { PyString::new(py, field.name()) } else { self.text(py, field.name()) };
             if field.is_list() || field.is_map() {
-                containers.push(field.number());
+                containers.push(fields.len());
                 empty.set_item(&name, py.None())?;
             } else if field.supports_presence() {
                 empty.set_item(&name, py.None())?;
             } else {
                 if matches!(field.kind(), Kind::Float | Kind::Double) {
-                    floats.push(field.number());
+                    floats.push(fields.len());
                 }
                 // A scalar, in which there are no fields to count.
                 let mut progress = Progress { inside: false, absent: 0, left: MOST_SHOWN, place: &String::new };
                 let value = nothing.get_field(&field);
                 empty.set_item(&name, self.scalar(py, &value, &field.kind(), None, &mut progress)?)?;
             }
-            fields.insert(field.number(), Known { name: name.unbind(), field, inner });
+            let (number, kind) = (field.number(), field.kind());
+            fields.push(Known { number, field, kind, name: name.unbind(), inner });
         }
-        Ok(Shape { empty: empty.unbind(), fields, containers, floats, selected })
+        Ok(Shape { nothing, empty: empty.unbind(), fields, containers, floats, selected })
     }
 
     fn convert<'py>(
@@ -204,8 +209,8 @@ impl Converter {
         }
         progress.inside = true;
         let dict = shape.empty.bind(py).copy()?;
-        for number in &shape.containers {
-            let Known { field, name, .. } = &shape.fields[number];
+        for place in &shape.containers {
+            let Known { field, name, .. } = &shape.fields[*place];
             if !message.has_field(field) {
                 match field.is_map() {
                     true => dict.set_item(name, PyDict::new(py))?,
@@ -213,21 +218,30 @@ impl Converter {
                 }
             }
         }
-        for number in &shape.floats {
-            let Known { field, name, .. } = &shape.fields[number];
+        let floats = if *message == shape.nothing { &[] } else { &shape.floats[..] };
+        for place in floats {
+            let Known { field, name, kind, .. } = &shape.fields[*place];
             if !message.has_field(field) {
                 let value = message.get_field(field);
-                dict.set_item(name, self.scalar(py, &value, &field.kind(), None, progress)?)?;
+                dict.set_item(name, self.scalar(py, &value, kind, None, progress)?)?;
             }
         }
+        let mut fields = &shape.fields[..];
         for (field, value) in present {
-            let Some(Known { name, inner, .. }) = shape.fields.get(&field.number()) else { continue };
+            let number = field.number();
+            if fields.first().is_none_or(|known| known.number != number) {
+                fields = &fields[fields.partition_point(|known| known.number < number)..];
+            }
+            let Some(Known { name, kind, inner, .. }) = fields.first().filter(|known| known.number == number) else {
+                continue;
+            };
+            fields = &fields[1..];
             if shape.selected {
                 progress.left = MOST_SHOWN;
             } else if self.is_enough(progress) {
                 break;
             }
-            dict.set_item(name, self.value(py, value, &field.kind(), inner.as_ref(), progress)?)?;
+            dict.set_item(name, self.value(py, value, kind, inner.as_ref(), progress)?)?;
         }
         progress.left = progress.left.saturating_sub(absent);
         if !shape.selected {

@@ -731,11 +731,13 @@ def test_dicts_of_many_absent_fields():
     stream = archive.streams["s"]
     assert len(stream[2]["r"][0]) == 20_000 and stream[0] == {"r": []}
     for read in (lambda: stream[1], lambda: list(stream), lambda: list(stream.messages())):
-        with pytest.raises(rosettar.LimitError, match="record 1 of stream s: more than 1048576 absent fields") as raised:
+        with pytest.raises(
+            rosettar.LimitError, match="record 1 of stream s: more than 1048576 absent fields"
+        ) as raised:
             read()
         assert raised.value.code == "limit.record-values"
     assert time.monotonic() - started < 30
-    # Fields of the record itself are those of its type, however many; and one that has all of its fields has none to count.
+    # Fields of the record itself are those of its type, however many; messages that have all of theirs count for none.
     limits = {"record-values": 100}
     stream = archive_of([b"", b"\x08\x05"], *wide(5000), limits=limits).streams["s"]
     assert [sum(record.values()) for record in stream] == [0, 5]
@@ -746,7 +748,14 @@ def test_dicts_of_many_absent_fields():
 
 
 def test_dicts_are_as_they_would_be_one_field_at_a_time():
-    fields = [(ONE, DOUBLE, "d"), (MANY, INT64, "l"), (ONE, "N", "n"), (MANY, "N", "m"), (ONE, STRING, "t"), (ONE, BYTES, "b")]
+    fields = [
+        (ONE, DOUBLE, "d"),
+        (MANY, INT64, "l"),
+        (ONE, "N", "n"),
+        (MANY, "N", "m"),
+        (ONE, STRING, "t"),
+        (ONE, BYTES, "b"),
+    ]
     negative_zero = b"\x09" + bytes(7) + b"\x80"
     records = [b"", negative_zero, b"\x12\x02\x05\x06\x1a\x00\x22\x00\x22\x02\x08\x07", b"\x2a\x01x\x32\x01y"]
     stream = archive_of(records, *fields, N=wide(2)).streams["s"]

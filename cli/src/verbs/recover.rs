@@ -25,7 +25,7 @@ pub(super) fn run(context: &Context, args: &Recover) -> Result<u8> {
     let monitor = Monitor::new();
     let watch = context.watch("recovering", &monitor)?;
     let source = context.open_bytes(&args.archive)?;
-    let mut options = WriteOptions::new().level(args.level).limits(context.limits.clone());
+    let mut options = WriteOptions::new().level(args.level).limits(context.limits.for_writing());
     if let Some(threads) = args.threads {
         options = options.threads(threads);
     }

@@ -6,14 +6,13 @@ use std::io::{self, Read, Write};
 
 use zstd::bulk::Compressor;
 use zstd::stream::Encoder;
-use zstd::zstd_safe::CCtx;
 
 use super::options::C1zOptions;
 use super::{DIRECTORY_MODE, FILE_MODE};
 use crate::c1z::{self, FramePlace};
 use crate::digest::{Digest, Hasher};
 use crate::error::{Error, Result, code};
-use crate::frame::no_memory;
+use crate::frame::check_memory;
 use crate::io::AtomicFile;
 use crate::model::{C1zEncoding, Entry, EntryKind, Mtime};
 use crate::monitor::Monitor;
@@ -539,11 +538,6 @@ pub(crate) fn write_v1(sink: impl Write, source: impl Read, level: i32, monitor:
     }
     encoder.finish().map_err(cannot_write)?;
     Ok(sink.size)
-}
-
-/// The bindings of zstd panic where it gives no context; so one is asked for, and given back, beforehand.
-fn check_memory() -> Result<()> {
-    CCtx::try_create().map(drop).ok_or_else(no_memory)
 }
 
 fn encoder<'e, W: Write>(sink: W, level: i32, size: Option<u64>) -> Result<Encoder<'e, W>> {

@@ -116,9 +116,17 @@ pub(crate) fn decoding_context(window_log: u32) -> Result<DCtx<'static>> {
     Ok(context)
 }
 
-/// zstd gives no context; its bindings panic unless they are asked in another way.
-pub(crate) fn no_memory() -> Error {
+/// zstd gives no context.
+fn no_memory() -> Error {
     Error::io(code::IO_RESOURCES, "setting up zstd", io::ErrorKind::OutOfMemory.into())
+}
+
+/// The bindings of zstd panic where it gives no context: for those that have no other way to ask for one.
+///
+/// # Errors
+/// `io.resources` where there is no memory, as far as can be told beforehand.
+pub(crate) fn check_memory() -> Result<()> {
+    CCtx::try_create().map(drop).ok_or_else(no_memory)
 }
 
 /// What zstd says of an error.

@@ -5,7 +5,7 @@ mod codec;
 mod header;
 
 pub use codec::{Decoder, Encoder};
-pub(crate) use codec::{decoding_context, no_memory, said};
+pub(crate) use codec::{check_memory, decoding_context, said};
 pub use header::{BLOCK_HEAD_LEN, CHECKSUM_LEN, MAGIC, frame_len, header_len, parse_block, parse_header};
 
 /// The greatest decoded size of a frame, and the greatest window: 8 MiB.

@@ -138,7 +138,7 @@ fn records_of_no_bytes() {
                 assert!(batch.num_rows() <= batch_rows);
                 rows += batch.num_rows() as u64;
                 let a: &arrow_array::StringArray = batch.column(0).as_any().downcast_ref().unwrap();
-                let last = (rows == wanted).then_some("last").unwrap_or_default();
+                let last = if rows == wanted { "last" } else { "" };
                 assert_eq!(a.value(batch.num_rows() - 1), last);
             }
             assert_eq!(rows, wanted);
@@ -153,7 +153,8 @@ fn records_of_no_bytes() {
 #[test]
 fn columns_that_nothing_is_written_to() {
     let fields: String = (1..=8000).map(|n| format!("int64 f{n} = {n};")).collect();
-    let wide = schema(&format!("syntax = \"proto3\"; message E {{ {fields} }} message T {{ {fields} repeated E e = 9000; }}"));
+    let wide =
+        schema(&format!("syntax = \"proto3\"; message E {{ {fields} }} message T {{ {fields} repeated E e = 9000; }}"));
     let records = vec![Vec::new(); 6000];
     let stream = wide.stream(&records);
     let started = std::time::Instant::now();
@@ -188,7 +189,8 @@ fn long_defaults() {
     ));
     let stream = schema.stream(&vec![Vec::new(); 3000]);
     let mut rows = 0;
-    for batch in read(&stream, 0..3000, &ArrowOptions::new().columns(["s"]).defaults(true).threads(1)).unwrap().take(3) {
+    for batch in read(&stream, 0..3000, &ArrowOptions::new().columns(["s"]).defaults(true).threads(1)).unwrap().take(3)
+    {
         let batch = batch.unwrap();
         assert!(batch.get_array_memory_size() < 64 << 20, "{}", batch.get_array_memory_size());
         rows += batch.num_rows();
