@@ -72,7 +72,7 @@ def package_driver():
 
 
 def javascript_driver():
-    """None where node or the reader's one dependency is missing, which its own test tells about."""
+    """None where node or the reader's packages are missing (`npm ci`, which `make test` does)."""
     node, driver = shutil.which("node"), HERE / "javascript" / "driver.mjs"
     if not node or not driver.exists():
         return None
@@ -296,7 +296,7 @@ def test_reports(report, folder):
 def test_copy(report, folder):
     """The folder alone, elsewhere, from another directory."""
     copy = folder / "copied kit"
-    shutil.copytree(HERE, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(HERE, copy, ignore=shutil.ignore_patterns("__pycache__", "node_modules"))
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     command = [sys.executable, copy / "run", "--only", "path-*", sys.executable, copy / "reader" / "driver.py"]
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)

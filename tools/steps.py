@@ -7,12 +7,14 @@ import subprocess
 import sys
 import time
 
-# The closing lines of `cargo test`, of our own Python tests, and of pytest.
+# The closing lines of `cargo test`, of our own Python tests, of pytest, and of `node --test`.
 RESULTS = (
     re.compile(r"^test result: \w+\. (?P<passed>\d+) passed; (?P<failed>\d+) failed; (?P<ignored>\d+) ignored"),
     re.compile(r"^(?P<passed>\d+) passed, (?P<failed>\d+) failed"),
     re.compile(r"^(?:=+ )?(?:(?P<failed>\d+) failed, )?(?P<passed>\d+) passed\b.* in [\d.]+s"),
     re.compile(r"^(?:=+ )?(?P<failed>\d+) failed\b(?!.* passed).* in [\d.]+s"),
+    re.compile(r"^[#ℹ] pass (?P<passed>\d+)"),
+    re.compile(r"^[#ℹ] fail (?P<failed>\d+)"),
 )
 SKIPPED = re.compile(r"^\s*skipped: (.*)")
 

@@ -5,6 +5,7 @@ A test that cannot run here prints a line `skipped: NAME: REASON`; all of them a
 """
 
 import os
+import shutil
 import sys
 
 from python_package import install
@@ -13,6 +14,18 @@ from steps import Steps
 # --show-output: what passing tests print, such as that they skipped a part.
 # The Python package's native part has no tests of its own, and pip builds it with other settings for pyo3.
 CARGO_TEST = ["cargo", "test", "--workspace", "--exclude", "rosettar-python", "--locked", "--no-fail-fast"]
+
+
+def javascript(steps):
+    """Installs what the JavaScript reader needs, for the runner too, and runs its own tests."""
+    missing = [program for program in ("node", "npm") if not shutil.which(program)]
+    if missing:
+        steps.skip(f"JavaScript reader: {' and '.join(missing)} not found")
+        return
+    folder = "conformance/javascript"
+    install = ["npm", "--prefix", folder, "ci", "--ignore-scripts", "--prefer-offline", "--no-audit", "--no-fund"]
+    if steps.run("npm ci", install):
+        steps.run("JavaScript reader", ["node", "--test", f"{folder}/test.mjs"])
 
 
 def main():
@@ -39,6 +52,7 @@ def main():
             steps.run("Python package, examples in its documentation", doctests)
             stubs = [sys.executable, "-m", "mypy.stubtest", "rosettar._native", "--ignore-disjoint-bases"]
             steps.run("Python package, stubs", stubs)
+        javascript(steps)
         # After the others, which have built the drivers of the crate and of the package.
         steps.run("conformance/run on every driver", [sys.executable, "conformance/test_run.py"])
     steps.finish()

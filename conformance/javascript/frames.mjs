@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Frames, sections and SHA-256 (sections 3 and 9 of spec/FORMAT.md).
+// Frames and sections (sections 3 and 9 of spec/FORMAT.md).
 
-import { sha256 as incrementalSha256 } from '@noble/hashes/sha2.js';
 import { ZSTDDecoder } from 'zstddec';
 import { concat, fail, view } from './wire.mjs';
 
@@ -11,30 +10,6 @@ const MAX_BLOCK = 128 * 1024;
 export const SECTION_HEAD = 48;
 const SECTION_MAGIC = 0x184d2a5a;
 const ZSTD_MAGIC = 0xfd2fb528;
-
-// -- SHA-256 ----------------------------------------------------------------------------------------------------------
-
-const subtle = globalThis.crypto?.subtle;
-
-/** WebCrypto's SHA-256 is fast, but wants all bytes at once, and is missing from Node 18 and from pages without https. */
-export async function sha256(bytes) {
-  return subtle ? new Uint8Array(await subtle.digest('SHA-256', bytes)) : incrementalSha256(bytes);
-}
-
-/** SHA-256 of what comes in pieces: a content may be larger than memory. One piece alone goes to WebCrypto. */
-export class Hasher {
-  update(piece) {
-    if (this.state === undefined && this.first === undefined) this.first = piece;
-    else {
-      this.state ??= incrementalSha256.create().update(this.first);
-      this.state.update(piece);
-    }
-  }
-
-  async digest() {
-    return this.state ? this.state.digest() : sha256(this.first ?? new Uint8Array(0));
-  }
-}
 
 // -- zstd frames (section 3.2) ----------------------------------------------------------------------------------------
 

@@ -2,10 +2,10 @@
 // A reader of Rosettar archives for Node and browsers, written from spec/FORMAT.md; sections in comments are its sections.
 // Read it from top to bottom: opening (11.1, steps 1 to 5), pages, the whole table, payload, records, verification.
 
-import { FOOTER, Hasher, MAX_CHUNK, SECTION_HEAD, decodeFrame, expectKind, frameHeader, isAncillary, isTableHeader, makeSource,
-  maxStored, ready, seekTable, sectionHead, sha256, tableRows, tableSize } from './frames.mjs';
+import { sha256 } from '@noble/hashes/sha2.js';
+import { FOOTER, MAX_CHUNK, SECTION_HEAD, decodeFrame, expectKind, frameHeader, isAncillary, isTableHeader, makeSource, maxStored,
+  ready, seekTable, sectionHead, tableRows, tableSize } from './frames.mjs';
 import { Framer, WholeTable, checkAttributes, checkFeatures, checkStreams } from './rules.mjs';
-import { checkClosure, makePool } from './schema.mjs';
 import { KIND, checkForm, checkPath, checkTarget, hasContent, headerBytes, isUser, padding } from './tar.mjs';
 import { RosettarError, compareText, concat, decode, equal, fail, hex, table, utf8, view } from './wire.mjs';
 
@@ -68,6 +68,9 @@ const manifestBudget = () => ({ numbers: 1048576, things: 1048576, code: 'limit.
 const indexBudget = () => ({ numbers: 16777216, things: 4194304, code: 'limit.index-bytes' });
 const pageBudget = () => ({ numbers: 65536, things: 65536, code: 'entries.columns' });
 
+/** The protobuf library is larger than all the rest, and whoever reads only files does without. */
+const loadSchemas = () => import('./schema.mjs');
+
 const sum = (numbers) => numbers.reduce((a, b) => a + b, 0);
 const bigSum = (numbers) => numbers.reduce((a, b) => a + b, 0n);
 
@@ -87,11 +90,11 @@ const MAJOR = 1;
  */
 export async function open(input, { limits = {} } = {}) {
   for (const name of Object.keys(limits)) if (!(name in LIMITS)) fail('usage.option', `no limit is named ${name}`);
-  await ready();
   const archive = new Archive(makeSource(input), { ...LIMITS, ...limits });
-  const start = await archive._checkFirstFrames();
-  await archive._readIndex(start);
+  await archive._checkFirstFrames();
+  await archive._readIndex();
   await archive._readManifest();
+  await ready();
   return archive;
 }
 
@@ -111,7 +114,6 @@ export class Archive {
     if (!equal(magic, FIRST_BYTES.subarray(0, magic.length))) fail('envelope.unknown-magic', 'this is no Rosettar archive');
     if (start.length < FIRST_FRAMES) fail('envelope.truncated', 'the file ends within its first 29 bytes');
     if (start[25] !== MAJOR) fail('envelope.unsupported-version', `the archive has the major version ${start[25]}`);
-    this.minor = start[26];
     if (start[27] !== 0 || start[28] !== 0) fail('envelope.reserved', 'reserved bytes of the header are not zero');
   }
 
@@ -143,7 +145,7 @@ export class Archive {
     const { kind, digest } = sectionHead(section, stored);
     expectKind(kind, 'INDX');
     const body = section.subarray(SECTION_HEAD);
-    if (!equal(await sha256(body), digest)) fail('index.digest', 'the index does not match its digest');
+    if (!equal(sha256(body), digest)) fail('index.digest', 'the index does not match its digest');
     this.root = hex(digest); // section 10.1
     this._checkIndex(decode(body, INDEX, 'index.protobuf', indexBudget()), body.length, offset);
 
@@ -292,8 +294,6 @@ export class Archive {
     this.manifestSchemas = schemas.length;
     this.schemas = schemas;
     this.manifest = manifest;
-    this.producer = manifest.producer;
-    this.created = manifest.created;
     this.attributes = new Map(attributes.map(({ key, value }) => [key, value]));
     this.annotations = [...manifest.annotations, ...index.lateAnnotations];
     this.content = hex(index.contentDigest);
@@ -318,7 +318,7 @@ export class Archive {
   async _frame(number) {
     const stored = this.index.frames.storedSizes[number];
     const bytes = await this.source.read(this.fileOffsets[number], stored);
-    this._checkFrameDigest(number, await sha256(bytes));
+    this._checkFrameDigest(number, sha256(bytes));
     return bytes;
   }
 
@@ -333,7 +333,7 @@ export class Archive {
     const head = sectionHead(frame, frame.length);
     expectKind(head.kind, kind);
     const body = frame.subarray(SECTION_HEAD);
-    if (!equal(await sha256(body), head.digest)) fail('section.digest', `section ${kind} does not match its digest`);
+    if (!equal(sha256(body), head.digest)) fail('section.digest', `section ${kind} does not match its digest`);
     return { body, digest: head.digest };
   }
 
@@ -351,7 +351,9 @@ export class Archive {
 
   /** The types of a Schema. Each is its own pool (section 4.2). */
   async pool(number) {
-    if (!this.pools.has(number)) this.pools.set(number, makePool((await this.schema(number)).descriptorSet));
+    const { descriptorSet } = await this.schema(number);
+    const { makePool } = await loadSchemas();
+    if (!this.pools.has(number)) this.pools.set(number, makePool(descriptorSet));
     return this.pools.get(number);
   }
 
@@ -510,7 +512,7 @@ export class Archive {
         fail('tar.header', `the header of ${entry.path} is another`);
       }
     }
-    const hasher = new Hasher();
+    const hasher = sha256.create();
     for await (const piece of this._tar(entry.offset + header.length, entry.size)) {
       hasher.update(piece);
       yield piece;
@@ -518,7 +520,7 @@ export class Archive {
     for await (const piece of this._tar(entry.offset + header.length + entry.size, Number(padding(BigInt(entry.size))))) {
       if (piece.some((byte) => byte !== 0)) fail('tar.padding', `the padding of ${entry.path} is not zero`);
     }
-    if (hasContent(entry) && !equal(await hasher.digest(), entry.digest)) {
+    if (hasContent(entry) && !equal(hasher.digest(), entry.digest)) {
       fail('entry.digest', `${entry.path} does not match its digest`);
     }
   }
@@ -578,7 +580,7 @@ export class Archive {
       if (this.index.frames.decodedSizes[number] === 0) await this._verifySection(number);
     }
     const whole = new WholeTable(this);
-    const digests = this.streams.map(() => new Hasher());
+    const digests = this.streams.map(() => sha256.create());
     const users = [];
     for (let number = 0; number < this.index.pages.length; number++) {
       for (const entry of await this._page(number)) {
@@ -591,17 +593,17 @@ export class Archive {
     }
     await this._finish(whole);
     for (const [number, stream] of this.streams.entries()) {
-      if (hex(await digests[number].digest()) !== stream.sha256) {
+      if (hex(digests[number].digest()) !== stream.sha256) {
         fail('stream.digest', `stream ${stream.name} does not match its digest`);
       }
     }
-    if (hex(await this._contentDigest(users)) !== this.content) fail('content.digest', 'the content digest is another');
+    if (hex(this._contentDigest(users)) !== this.content) fail('content.digest', 'the content digest is another');
   }
 
   /** Step 9. */
   async _verifySchema(number) {
     const { descriptorSet, streams } = await this.schema(number);
-    checkClosure(descriptorSet);
+    (await loadSchemas()).checkClosure(descriptorSet);
     const pool = await this.pool(number);
     const own = ['rosettar.v1.Manifest', 'rosettar.v1.Index', 'rosettar.v1.EntryPage'];
     if (number === 0 && !own.every((type) => pool.has(type))) {
@@ -613,7 +615,7 @@ export class Archive {
   /** Step 10. Ancillary sections may be large, so they are read in pieces. */
   async _verifySection(number) {
     const stored = this.index.frames.storedSizes[number];
-    const [frame, body] = [new Hasher(), new Hasher()];
+    const [frame, body] = [sha256.create(), sha256.create()];
     let head;
     for (let at = 0; at < stored; ) {
       const piece = await this.source.read(this.fileOffsets[number] + at, Math.min(stored - at, 2 ** 20));
@@ -622,7 +624,7 @@ export class Archive {
       body.update(at === 0 ? piece.subarray(SECTION_HEAD) : piece);
       at += piece.length;
     }
-    this._checkFrameDigest(number, await frame.digest());
+    this._checkFrameDigest(number, frame.digest());
     if (number < 2) return; // compared in step 1
     const { kind, digest } = sectionHead(head, stored);
     if (number === 2) expectKind(kind, 'MANI');
@@ -630,7 +632,7 @@ export class Archive {
     else if (this.index.lateSchemaFrames.includes(number)) expectKind(kind, 'SCHM');
     else if (kind === 'SCHM') fail('index.streams', `the index does not list the late Schema in frame ${number}`);
     else if (!isAncillary(kind)) expectKind(kind, 'an ancillary section');
-    if (!equal(await body.digest(), digest)) fail('section.digest', `section ${kind} does not match its digest`);
+    if (!equal(body.digest(), digest)) fail('section.digest', `section ${kind} does not match its digest`);
   }
 
   /** Step 11. A wrong digest is reported before wrong records. */
@@ -651,8 +653,8 @@ export class Archive {
   }
 
   /** Section 10.2. */
-  async _contentDigest(users) {
-    const hasher = new Hasher();
+  _contentDigest(users) {
+    const hasher = sha256.create();
     const integer = (value, bytes) => {
       const field = new DataView(new ArrayBuffer(8));
       field.setBigUint64(0, BigInt(value), true);
@@ -688,7 +690,7 @@ export class Archive {
     integer(this.annotations.length, 4);
     for (const { typeUrl, value } of this.annotations) {
       lp(typeUrl);
-      hasher.update(await sha256(value));
+      hasher.update(sha256(value));
     }
     return hasher.digest();
   }

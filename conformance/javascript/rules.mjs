@@ -2,11 +2,11 @@
 // Rules that do not depend on where the bytes come from: declarations, the whole entry table, and the framing of records.
 // Sections are those of spec/FORMAT.md.
 
-import { sha256 } from './frames.mjs';
-import { KIND } from './tar.mjs';
+import { sha256 } from '@noble/hashes/sha2.js';
+import { KIND, isUser } from './tar.mjs';
 import { compareText, concat, equal, fail, utf8 } from './wire.mjs';
 
-const MAX_IMPLIED_DIRECTORIES = 4194304; // section 11.4
+const MAX_IMPLIED_DIRECTORIES = 1048576; // section 11.4
 const bigSum = (numbers) => numbers.reduce((a, b) => a + b, 0n);
 const isSorted = (texts) => texts.every((text, i) => text !== '' && (i === 0 || compareText(texts[i - 1], text) < 0));
 
@@ -56,7 +56,17 @@ export class WholeTable {
   }
 
   async add(entry) {
-    const { path, kind } = entry;
+    if (this.schemas < this.archive.manifestSchemas && entry.kind !== KIND.SCHEMA) {
+      fail('entries.reserved', `${entry.path} stands before the Schemas of the manifest`);
+    }
+    if (isUser(entry)) this._addPath(entry);
+    else await this._addReserved(entry);
+    this.counts[entry.kind] += 1n;
+    if (entry.kind === KIND.FILE) this.fileBytes += entry.size;
+  }
+
+  /** Section 5.1. Reserved members have a folder of their own, so their paths meet only each other. */
+  _addPath({ path, kind }) {
     if (this.kinds.has(path)) fail('path.duplicate', `two entries have the path ${path}`);
     if (kind !== KIND.DIRECTORY && this.implied.has(path)) fail('path.parent', `an entry is below ${path}`);
     this.kinds.set(path, kind);
@@ -69,26 +79,21 @@ export class WholeTable {
     if (this.implied.size > MAX_IMPLIED_DIRECTORIES + this.kinds.size) {
       fail('limit.entries', 'paths imply too many directories');
     }
-    await this._addReserved(entry);
-    this.counts[kind] += 1n;
-    if (kind === KIND.FILE) this.fileBytes += entry.size;
   }
 
   async _addReserved(entry) {
     const { archive } = this;
     const bad = (why) => fail('entries.reserved', `${entry.path} ${why}`);
-    const early = archive.manifestSchemas;
-    if (this.schemas < early && entry.kind !== KIND.SCHEMA) bad('stands before the Schemas of the manifest');
     if (entry.kind === KIND.SCHEMA) {
       const number = this.schemas++;
       if (number >= archive.index.schemaCount || !entry.path.endsWith(`/${pad(number)}.binpb`)) {
         bad('is not the next Schema');
       }
-      const frame = archive.index.lateSchemaFrames[number - early];
-      if (number >= early && archive.tarOffsets[frame] !== entry.offset) {
+      const frame = archive.index.lateSchemaFrames[number - archive.manifestSchemas];
+      if (frame !== undefined && archive.tarOffsets[frame] !== entry.offset) {
         fail('section.misplaced', `Schema ${number} is not declared right before its member`);
       }
-      await this._compareContent(entry, (await archive.schema(number)).descriptorSet);
+      this._compareContent(entry, (await archive.schema(number)).descriptorSet);
     } else if (entry.kind === KIND.STREAM) {
       const name = entry.path.split('/')[2];
       const stream = archive.streams.find((other) => other.name === name);
@@ -97,7 +102,7 @@ export class WholeTable {
       if (state.described) bad('describes a stream again');
       state.described = true;
       const text = `type ${stream.type}\nschema ${pad(stream.schema)}\nversion ${stream.schemaVersion}\n`;
-      await this._compareContent(entry, utf8(text));
+      this._compareContent(entry, utf8(text));
     } else if (entry.kind === KIND.BATCH) {
       const state = this.streams[entry.stream];
       const { name } = archive.streams[entry.stream];
@@ -110,8 +115,8 @@ export class WholeTable {
     }
   }
 
-  async _compareContent(entry, wanted) {
-    if (entry.size !== wanted.length || !equal(await sha256(wanted), entry.digest)) {
+  _compareContent(entry, wanted) {
+    if (entry.size !== wanted.length || !equal(sha256(wanted), entry.digest)) {
       fail('entries.reserved', `${entry.path} has another content than the sections say`);
     }
   }

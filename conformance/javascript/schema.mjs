@@ -7,7 +7,7 @@
 
 import { create, createFileRegistry, fromBinary, ScalarType, toJson } from '@bufbuild/protobuf';
 import { FileDescriptorSetSchema } from '@bufbuild/protobuf/wkt';
-import { RosettarError, Wire, compareText, concat, decode, fail, table, text, utf8 } from './wire.mjs';
+import { RosettarError, Wire, compareText, concat, decode, fail, table, utf8 } from './wire.mjs';
 
 // -- google/protobuf/descriptor.proto ---------------------------------------------------------------------------------
 
@@ -170,8 +170,8 @@ class Judge {
       if (this.symbols.get(full(scope, part)) === 'package') scope = full(scope, part);
       else scope = this.symbol(scope, part, 'package');
     }
-    for (const message of file.messageType) this.message(message, scope, 1);
-    for (const type of file.enumType) this.enum(type, scope);
+    for (const message of file.messageType) this.message(message, scope, 1, file.syntax);
+    for (const type of file.enumType) this.enum(type, scope, file.syntax);
     for (const extension of file.extension) this.symbol(scope, extension.name, 'field');
     for (const service of file.service) {
       this.options(service);
@@ -183,7 +183,7 @@ class Judge {
     }
   }
 
-  message(message, scope, level) {
+  message(message, scope, level, syntax) {
     if (level > MAX_LEVELS) tooLarge('messages that are nested too deep');
     this.options(message);
     const name = this.symbol(scope, message.name, 'message');
@@ -193,16 +193,17 @@ class Judge {
       this.symbol(name, oneof.name, 'oneof');
       this.options(oneof);
     }
-    for (const type of message.enumType) this.enum(type, name);
-    for (const nested of message.nestedType) this.message(nested, name, level + 1);
+    for (const type of message.enumType) this.enum(type, name, syntax);
+    for (const nested of message.nestedType) this.message(nested, name, level + 1, syntax);
   }
 
   /** The values of an enum are symbols of the scope around it. */
-  enum(type, scope) {
+  enum(type, scope, syntax) {
     this.options(type);
     this.symbol(scope, type.name, 'enum');
     this.ranges(type, type.reservedRange);
     if (type.value.length === 0) wrong(`the enum ${type.name} has no value`);
+    if (syntax === 'proto3' && type.value[0].number !== 0) wrong(`the enum ${type.name} does not begin with 0`);
     for (const value of type.value) {
       this.symbol(scope, value.name, 'value');
       this.options(value);
@@ -226,6 +227,7 @@ class Judge {
       const numbers = new Set();
       for (const field of message.field) {
         this.field(field);
+        if (file.syntax === 'proto3' && field.label === LABEL_REQUIRED) wrong(`${field.name} is required`);
         if (numbers.has(field.number)) wrong(`${message.name} has two fields of number ${field.number}`);
         numbers.add(field.number);
         if (field.extendee !== '') wrong(`the field ${field.name} extends something`);
@@ -267,6 +269,7 @@ class Judge {
 }
 
 const OPEN = 1;
+const LABEL_REQUIRED = 2;
 const TYPE = { GROUP: 10, MESSAGE: 11, ENUM: 14 };
 
 /** What the compiler takes for a JSON name where none is stated. */
@@ -339,7 +342,6 @@ class RecordType {
     try {
       this._walk(this.desc, new Wire(bytes, 'record.decode'), { left: maxValues }, 1);
       const message = fromBinary(this.desc, bytes, { recursionLimit: MAX_DEPTH });
-      shorten(this.desc, message);
       return toJson(this.desc, message, { registry: this.registry });
     } catch (error) {
       if (error instanceof RosettarError) throw error;
@@ -355,60 +357,45 @@ class RecordType {
    */
   _walk(desc, wire, cost, depth, group = 0) {
     if (depth > MAX_DEPTH) wire.bad('it is nested too deep');
-    const any = desc.typeName === ANY ? {} : undefined;
+    const fields = (number) => fieldOf(desc, number) ?? this.registry.getExtensionFor(desc, number);
+    const values = this._walkFields(fields, wire, cost, depth, group);
+    if (desc.typeName !== ANY || values[2] === undefined) return;
+    // JSON shows what is in an Any.
+    const held = this.registry.getMessage((values[1] ?? '').replace(/^.*\//s, ''));
+    if (held !== undefined) this._walk(held, new Wire(values[2], 'record.decode'), cost, depth + 1);
+  }
+
+  /** Returns text and bytes that are the values of fields, by the numbers of these. */
+  _walkFields(fields, wire, cost, depth, group) {
+    const values = {};
     while (wire.next()) {
-      if (wire.type === 4 && wire.number === group) return;
+      if (wire.type === 4 && wire.number === group) return values;
       this._count(cost);
-      const field = fieldOf(desc, wire.number) ?? this.registry.getExtensionFor(desc, wire.number);
+      const field = fields(wire.number);
       if (field === undefined) wire.skip();
-      else if (field.fieldKind === 'map' && wire.type === 2) this._walkEntry(field, this._inner(wire), cost, depth);
-      else if (field.message !== undefined && field.delimitedEncoding && wire.type === 3) {
+      else if (field.fieldKind === 'map' && wire.type === 2) {
+        const { mapKey, scalar, message } = field;
+        const entry = { 1: { scalar: mapKey }, 2: { scalar, message } };
+        this._walkFields((number) => entry[number], inner(wire), cost, depth, 0);
+      } else if (field.message && field.delimitedEncoding && wire.type === 3) {
         this._walk(field.message, wire, cost, depth + 1, field.number);
-      } else if (field.message !== undefined && !field.delimitedEncoding && wire.type === 2) {
-        this._walk(field.message, this._inner(wire), cost, depth + 1);
-      } else {
-        const value = this._scalar(field, field.scalar, wire, cost);
-        if (any !== undefined) any[wire.number] = value;
-      }
+      } else if (field.message && !field.delimitedEncoding && wire.type === 2) {
+        this._walk(field.message, inner(wire), cost, depth + 1);
+      } else values[wire.number] = this._scalar(field, wire, cost);
     }
     if (group !== 0) wire.bad('a group does not end');
-    if (any?.[2] !== undefined) this._walkAny(any, cost, depth);
-  }
-
-  _walkEntry(field, wire, cost, depth) {
-    while (wire.next()) {
-      this._count(cost);
-      if (wire.number === 1) this._scalar(field, field.mapKey, wire, cost);
-      else if (wire.number !== 2) wire.skip();
-      else if (field.message === undefined) this._scalar(field, field.scalar, wire, cost);
-      else if (wire.type !== 2) wire.bad('a field has another wire type');
-      else this._walk(field.message, this._inner(wire), cost, depth + 1);
-    }
-  }
-
-  _inner(wire) {
-    return new Wire(wire.bytes(), 'record.decode');
-  }
-
-  /** JSON shows what is in an Any. */
-  _walkAny({ 1: url, 2: value }, cost, depth) {
-    const desc = this.registry.getMessage(text(url ?? new Uint8Array(0)).replace(/^.*\//s, ''));
-    if (desc !== undefined) this._walk(desc, new Wire(value, 'record.decode'), cost, depth + 1);
+    return values;
   }
 
   /** Reads a value that is no message, or many that are packed. An enum is a number of which `scalar` is not set. */
-  _scalar(field, scalar, wire, cost) {
+  _scalar({ scalar, message, fieldKind }, wire, cost) {
     const type = WIRE_TYPES[scalar] ?? 0;
-    if (wire.type === 2 && type !== 2 && field.fieldKind === 'list') {
-      const packed = this._inner(wire);
-      while (packed.at < packed.all.length) {
-        this._count(cost);
-        Object.assign(packed, { type }).skip();
-      }
+    if (wire.type === 2 && type !== 2 && fieldKind === 'list' && !message) {
+      for (const packed = inner(wire); packed.at < packed.all.length; Object.assign(packed, { type }).skip()) this._count(cost);
       return undefined;
     }
-    if (wire.type !== type || (field.message !== undefined && scalar === undefined)) wire.bad('a field has another wire type');
-    if (scalar === ScalarType.STRING) return utf8(wire.string());
+    if (wire.type !== type || message) wire.bad('a field has another wire type');
+    if (scalar === ScalarType.STRING) return wire.string();
     if (scalar === ScalarType.BYTES) return wire.bytes();
     return wire.skip();
   }
@@ -417,6 +404,8 @@ class RecordType {
     if (--cost.left < 0) fail('limit.record-values', 'a record has too many values');
   }
 }
+
+const inner = (wire) => new Wire(wire.bytes(), 'record.decode');
 
 const WIRE_TYPES = {
   [ScalarType.DOUBLE]: 1, [ScalarType.FIXED64]: 1, [ScalarType.SFIXED64]: 1, [ScalarType.FLOAT]: 5, [ScalarType.FIXED32]: 5,
@@ -429,35 +418,3 @@ function fieldOf(desc, number) {
   if (!fieldMaps.has(desc)) fieldMaps.set(desc, new Map(desc.fields.map((field) => [field.number, field])));
   return fieldMaps.get(desc).get(number);
 }
-
-/** The least digits that are this float: 0.1, where JavaScript's nearest number would be shown as 0.10000000149011612. */
-function shortest(float) {
-  for (let digits = 1; digits < 9 && Number.isFinite(float); digits++) {
-    const short = Number(float.toPrecision(digits));
-    if (Math.fround(short) === float) return short;
-  }
-  return float;
-}
-
-/** Replaces floats in a message by what JSON is to show, as the library shows all digits (but not within an Any). */
-function shorten(desc, message) {
-  const isFloat = (field) => field.scalar === ScalarType.FLOAT || field.message?.typeName === 'google.protobuf.FloatValue';
-  const value = (field, old) => {
-    if (typeof old === 'number') return isFloat(field) ? shortest(old) : old;
-    if (typeof old === 'object' && field.message && old.$typeName === field.message.typeName) shorten(field.message, old);
-    return old;
-  };
-  for (const member of desc.members) {
-    const old = message[member.localName];
-    if (old === undefined || !Object.hasOwn(message, member.localName)) continue;
-    if (member.kind === 'oneof') {
-      const field = member.fields.find(({ localName }) => localName === old.case);
-      if (field !== undefined) old.value = value(field, old.value);
-    } else if (member.fieldKind === 'list') {
-      if (isFloat(member) || member.message) for (let i = 0; i < old.length; i++) old[i] = value(member, old[i]);
-    } else if (member.fieldKind === 'map') {
-      if (isFloat(member) || member.message) for (const key of Object.keys(old)) old[key] = value(member, old[key]);
-    } else if (isFloat(member) || member.message) message[member.localName] = value(member, old);
-  }
-}
-
