@@ -40,6 +40,10 @@ Exit codes:
   3    done, with a finding: something was skipped, is lost, or differs
   130  interrupted
 
+Ctrl-C, SIGTERM or SIGHUP stops the work, which then removes its temporary files. Another one, a second later or more, ends it at \
+once: then temporary files may be left, .NAME.rosettar-XXXXXXXX.tmp beside the file that was being written, or a directory with \
+.rosettar-extract-XXXXXXXX in its name. A signal that was ignored when rosettar began, as with nohup, stays ignored.
+
 Examples:
   rosettar pack -o notes.rtar notes/
   rosettar info notes.rtar
@@ -338,7 +342,7 @@ pub struct Extract {
 
 const VERIFY: &str = "\
 Exits with 0 only if every byte of every archive is proven, with 2 if one is not sound, and with 1 if one could not be \
-read.
+read, or is left because nobody reads the output any more.
 
 Examples:
   rosettar verify notes.rtar

@@ -8,7 +8,8 @@ use crate::error::{Error, Result, code};
 ///
 /// Patterns are globs over paths: `?` and `*` match within a component, `**` across components, `[a-z]` and `{a,b}` as
 /// usual, and a backslash escapes. One without a `/` matches a name at any depth; a `/` at the beginning says that the
-/// pattern is a whole path, one at the end nothing.
+/// pattern is a whole path, one at the end nothing. An empty pattern, such as a script makes of a variable that is not set,
+/// would match everything; it is refused.
 ///
 /// ```
 /// let mut selection = rosettar::Selection::new(&["docs", "*.txt"])?;
@@ -16,6 +17,7 @@ use crate::error::{Error, Result, code};
 /// assert!(selection.matches("b.txt"));
 /// assert!(!selection.matches("b.md"));
 /// selection.finish()?;
+/// assert!(rosettar::Selection::new(&["docs", ""]).is_err());
 /// # Ok::<(), rosettar::Error>(())
 /// ```
 #[derive(Clone, Debug)]
@@ -29,7 +31,7 @@ impl Selection {
     /// What these patterns choose.
     ///
     /// # Errors
-    /// `usage.option` for a pattern that is no glob.
+    /// `usage.option` for a pattern that is empty or no glob.
     pub fn new(patterns: &[impl AsRef<str>]) -> Result<Self> {
         let globs = globs(patterns)?;
         let patterns: Vec<String> = patterns.iter().map(|pattern| pattern.as_ref().to_owned()).collect();
@@ -69,7 +71,7 @@ impl Selection {
 /// One matcher for all patterns, in the form that [`Selection`] describes.
 ///
 /// # Errors
-/// `usage.option` for a pattern that is no glob.
+/// `usage.option` for a pattern that is empty or no glob.
 pub(crate) fn globs(patterns: &[impl AsRef<str>]) -> Result<GlobSet> {
     let bad = |pattern: &str, error: globset::Error| {
         let message = format!("pattern {pattern:?}: expected a glob such as `*.txt` or `src/**`: {}", error.kind());
@@ -79,6 +81,10 @@ pub(crate) fn globs(patterns: &[impl AsRef<str>]) -> Result<GlobSet> {
     for pattern in patterns {
         let pattern = pattern.as_ref();
         let trimmed = pattern.trim_matches('/');
+        if trimmed.is_empty() {
+            let message = format!("pattern {pattern:?}: an empty pattern; expected a path in the archive, or a glob");
+            return Err(Error::new(code::USAGE_OPTION, message));
+        }
         let whole_path = trimmed.contains('/') || pattern.starts_with('/');
         let anchored = if whole_path { trimmed.to_owned() } else { format!("**/{trimmed}") };
         // Paths of archives have the same form everywhere, so a backslash escapes on every system.

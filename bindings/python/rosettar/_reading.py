@@ -431,10 +431,11 @@ class Archive(Mapping[str, EntryFile]):
     ) -> ExtractReport:
         """Extract to a directory that is absent or empty: all of it appears, proven, or nothing.
 
-        `patterns` and `exclude` are globs. `links` says what becomes of links that lead outside: `"refuse"`, `"skip"`,
-        `"keep"`. `modes="exact"` does not honour the umask. `merge` lets the directory hold other things, and says what
-        becomes of files in the way: `"refuse"`, `"never"`, `"newer"`, `"always"`. `names="portable"` refuses names that
-        other systems cannot hold. `sync` puts everything on the disk before it appears.
+        `patterns` and `exclude` are globs, none of them empty. `links` says what becomes of links that lead outside:
+        `"refuse"`, `"skip"`, `"keep"`. `modes="exact"` does not honour the umask. `merge` lets the directory hold other
+        things, and says what becomes of files in the way: `"refuse"`, `"never"`, `"newer"`, `"always"`.
+        `names="portable"` refuses names that other systems cannot hold. `sync` puts everything on the disk before it
+        appears.
 
         >>> import io, os, rosettar, tempfile
         >>> file = io.BytesIO()

@@ -349,7 +349,7 @@ class Writer:
 
         :param prefix: a path in the archive to put it below.
         :param include: globs such as ``"*.txt"`` or ``"src/**"``; only what matches one is taken.
-        :param exclude: globs of what is left out; they win.
+        :param exclude: globs of what is left out; they win. An empty glob is refused.
         :param links: what is done about symbolic links that lead out of the tree.
         :param names: ``"portable"`` refuses names that Windows cannot hold.
         :param unsupported: what is done about devices, sockets and names that are no text.

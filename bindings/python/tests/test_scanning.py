@@ -107,6 +107,50 @@ def test_fsspec(path):
         files.open("notes")
 
 
+def test_fsspec_takes_links_for_what_they_lead_to(tmp_path):
+    with rosettar.create(tmp_path / "a.rtar") as w:
+        w.add_bytes("a", b"alpha")
+        w.add_bytes("d/e/b", b"beta")
+        for name, target in {
+            "to-file": "a",
+            "to-link": "./to-file",
+            "d/up": "../a",
+            "over-directory": "to-directory/b",
+            "to-directory": "d/e/",
+            "to-nothing": "absent",
+            "below-file": "a/",
+            "circle": "circle",
+            "out": "/etc/passwd",
+            "d/above": "../../a",
+        }.items():
+            w.add_link(name, target)
+    files = fsspec.filesystem("rosettar", fo=str(tmp_path / "a.rtar"))
+    leading = {"to-file": b"alpha", "to-link": b"alpha", "d/up": b"alpha", "over-directory": b"beta"}
+    found = {"a": b"alpha", "d/e/b": b"beta", **leading}
+    others = ["to-directory", "to-nothing", "below-file", "circle", "out", "d/above"]
+    for name, content in leading.items():
+        info = files.info(name)
+        assert (info["type"], info["size"], info["islink"]) == ("file", len(content), True)
+        assert files.isfile(name) and files.cat(name) == content
+    assert files.info("to-link")["destination"] == "./to-file"
+    assert files.find("") == sorted(found)
+    assert {name: info["type"] for name, info in files.find("d", detail=True).items()} == {
+        "d/e/b": "file",
+        "d/up": "file",
+    }
+    listed = {info["name"]: info["type"] for info in files.ls("")}
+    assert listed["to-file"] == "file" and listed["to-directory"] == listed["out"] == "other"
+    out = tmp_path / "out"
+    files.get("", f"{out}/", recursive=True)
+    assert {str(p.relative_to(out)): p.read_bytes() for p in out.rglob("*") if p.is_file()} == found
+    assert not [p for p in out.rglob("*") if p.is_symlink()]
+    for name in others:
+        assert not files.isfile(name) and not files.isdir(name) and files.exists(name)
+        with pytest.raises(OSError, match="link leads to"):
+            files.get(name, str(tmp_path / "one"))
+        assert not (tmp_path / "one").exists()
+
+
 def test_fsspec_chained(path):
     assert pd.read_csv(f"rosettar://notes/today.csv::file://{path}").to_dict("list") == {"a": [1], "b": [2]}
     fsspec.filesystem("memory").pipe("/a.rtar", path.read_bytes())

@@ -6,30 +6,52 @@ use std::fmt::Write as _;
 use unicode_width::UnicodeWidthStr as _;
 
 /// A name as a terminal may be given it: control characters, those of escape sequences among them, and the characters
-/// that turn the direction of the text or are invisible are written as `\n`, `\u{1b}` and so on. What goes to a pipe or a
-/// file should be printed as it is instead.
+/// that turn the direction of the text or are invisible are written as `\n`, `\u{1b}` and so on, and a backslash as two, so
+/// that no two names look alike for it. Scripts should ask for JSON instead.
 ///
 /// ```
-/// assert_eq!(rosettar_cli::output::table::escape("a\u{1b}[31mb"), "a\\u{1b}[31mb");
+/// use rosettar_cli::output::table::escape;
+///
+/// assert_eq!(escape("a\u{1b}[31mb"), "a\\u{1b}[31mb");
+/// assert_eq!(escape("a\\u{1b}[31mb"), "a\\\\u{1b}[31mb");
 /// ```
 pub fn escape(name: &str) -> Cow<'_, str> {
-    if !name.chars().any(is_unsafe) {
-        return Cow::Borrowed(name);
-    }
-    let mut text = String::with_capacity(name.len() + 8);
-    for c in name.chars() {
-        if is_unsafe(c) {
-            text.extend(c.escape_default());
-        } else {
-            text.push(c);
-        }
-    }
-    Cow::Owned(text)
+    escape_where(name, |c| c == '\\' || is_unsafe(c))
 }
 
+/// A text, such as a message, as a terminal may be given it: as [`escape`] does it, but for the backslash, which may stand
+/// in an escape that is there already.
+///
+/// ```
+/// assert_eq!(rosettar_cli::output::table::printable("\u{1b}[2J of \"a\\tb\""), "\\u{1b}[2J of \"a\\tb\"");
+/// ```
+pub fn printable(text: &str) -> Cow<'_, str> {
+    escape_where(text, is_unsafe)
+}
+
+fn escape_where(text: &str, escaped: impl Fn(char) -> bool) -> Cow<'_, str> {
+    if !text.chars().any(&escaped) {
+        return Cow::Borrowed(text);
+    }
+    let mut found = String::with_capacity(text.len() + 8);
+    for c in text.chars() {
+        if escaped(c) {
+            found.extend(c.escape_default());
+        } else {
+            found.push(c);
+        }
+    }
+    Cow::Owned(found)
+}
+
+/// Whether a character does something to the terminal, or is not seen.
 fn is_unsafe(c: char) -> bool {
     c.is_control()
-        || matches!(c, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+        || matches!(c,
+            '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}'
+            | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{feff}'
+            | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}' | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}'
+            | '\u{e0000}'..='\u{e0fff}')
 }
 
 /// On which side a column's cells are filled up with spaces.
@@ -130,6 +152,11 @@ mod tests {
         assert!(matches!(escape("naïve 日本 a b"), Cow::Borrowed(_)));
         assert_eq!(escape("a\nb\t\r"), "a\\nb\\t\\r");
         assert_eq!(escape("\u{9b}31m\u{7f}\u{202e}gpj.exe\u{200b}"), "\\u{9b}31m\\u{7f}\\u{202e}gpj.exe\\u{200b}");
+        // A name that spells an escape is not taken for what it spells.
+        assert_eq!(escape("\\u{202e}"), "\\\\u{202e}");
+        assert_eq!(printable("\\u{202e}\u{202e}"), "\\u{202e}\\u{202e}");
+        let invisible = "\u{ad}\u{34f}\u{115f}\u{180e}\u{3164}\u{ffa0}\u{fff9}\u{e0041}";
+        assert_eq!(escape(invisible), "\\u{ad}\\u{34f}\\u{115f}\\u{180e}\\u{3164}\\u{ffa0}\\u{fff9}\\u{e0041}");
         let mut table = Table::new([Align::Left]);
         table.row(["\u{1b}[2J"]);
         assert_eq!(table.to_string(), "\\u{1b}[2J\n");

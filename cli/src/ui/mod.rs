@@ -13,11 +13,11 @@ use std::thread::JoinHandle;
 use rosettar::error::code;
 use rosettar::{Error, Result};
 
-pub use errors::{Role, error_value, exit_code, hint, json_error, report, text_error};
-pub use interrupt::Interrupt;
+pub use errors::{Advice, Role, error_value, exit_code, hint, json_error, report, text_error};
+pub use interrupt::{Interrupt, MayWait};
 pub use progress::Progress;
 pub use reader::WaitingReader;
-pub use stdout::{Stdout, is_closed_pipe};
+pub use stdout::{StandardOutput, Stdout, is_closed_pipe};
 pub use watch::Watch;
 
 /// The exit codes of the command.

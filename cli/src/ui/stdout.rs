@@ -5,15 +5,17 @@ use std::io::{self, BufWriter, Write};
 
 use rosettar::Error;
 
+use super::MayWait;
+
 /// Standard output, buffered. When the reader at the other end of a pipe has gone (`| head`), writing fails with an
 /// error that [`is_closed_pipe`] knows; a verb then stops, says nothing, and exits with 0, because its reader got all it
 /// wanted. `print!` and `println!` would panic instead: print through this, and [flush](Write::flush) at the end.
-pub struct Stdout<W: Write = io::Stdout>(BufWriter<W>);
+pub struct Stdout<W: Write = StandardOutput>(BufWriter<W>);
 
 impl Stdout {
     /// The process's standard output.
     pub fn new() -> Self {
-        Self::over(io::stdout())
+        Self::over(StandardOutput::new())
     }
 }
 
@@ -37,6 +39,36 @@ impl<W: Write> Write for Stdout<W> {
 
     fn flush(&mut self) -> io::Result<()> {
         self.0.flush().map_err(mark)
+    }
+}
+
+/// The process's standard output itself. While its reader keeps this process waiting, an interruption
+/// [ends it](MayWait).
+#[derive(Debug)]
+pub struct StandardOutput(io::Stdout);
+
+impl StandardOutput {
+    /// A handle to it.
+    pub fn new() -> Self {
+        Self(io::stdout())
+    }
+}
+
+impl Default for StandardOutput {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Write for StandardOutput {
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        let _waiting = MayWait::begin();
+        self.0.write(buf)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        let _waiting = MayWait::begin();
+        self.0.flush()
     }
 }
 

@@ -41,6 +41,7 @@ pub(super) fn run(context: &Context, args: &Append) -> Result<u8> {
         }
         Ok(!taken)
     };
+    let _waiting = target.may_wait()?;
     let options = making::writing(context, &args.compression, &progress);
     let continuation = options.continue_from(&archive).source_file(&file).keep(keep);
     let mut writer = context.blaming(Role::Reads, || match target {

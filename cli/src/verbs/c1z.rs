@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::info::exact;
 use super::json::time;
 use crate::output::human;
-use crate::output::table::{Align, Table, escape};
+use crate::output::table::{Align, Table, printable};
 
 /// The table of version 1 that has the sync runs, and how many of them are shown.
 const SYNC_RUNS: &str = "v1_sync_runs";
@@ -128,7 +128,7 @@ pub(super) fn text(facts: &Facts, c1z: &C1zFacts, header: bool) -> String {
         }
     }
     for remark in &c1z.remarks {
-        text.push_str(&format!("\nnote: {}", escape(remark)));
+        text.push_str(&format!("\nnote: {}", printable(remark)));
     }
     if !c1z.remarks.is_empty() {
         text.push('\n');
@@ -174,7 +174,7 @@ fn sync_runs(runs: &[C1zSyncRun]) -> String {
         [("resources", &stats.resources_by_resource_type), ("grants", &stats.grants_by_entitlement_resource_type)]
     }) {
         if !counts.is_empty() {
-            text.push_str(&format!("  {what}: {}\n", escape(&listed(counts))));
+            text.push_str(&format!("  {what}: {}\n", printable(&listed(counts))));
         }
     }
     text
@@ -191,9 +191,8 @@ pub(super) fn sync_runs_of_v1(archive: &Archive) -> Result<String> {
     for message in stream.messages(..stream.len().min(MOST_RUNS))? {
         let row: Value =
             serde_json::from_str(&record::to_json(&message?, &record::JsonOptions::new())?).unwrap_or_default();
-        let text = |key: &str, none: &str| escape(row[key].as_str().unwrap_or(none)).into_owned();
-        let cells = [text("syncId", "-"), text("syncType", "-"), text("startedAt", "-"), text("endedAt", "not ended")];
-        table.row(cells.each_ref().map(String::as_str));
+        let text = |key: &str, none: &'static str| row[key].as_str().unwrap_or(none).to_owned();
+        table.row([text("syncId", "-"), text("syncType", "-"), text("startedAt", "-"), text("endedAt", "not ended")]);
     }
     let more = match stream.len().saturating_sub(MOST_RUNS) {
         0 => String::new(),

@@ -9,12 +9,12 @@ use rosettar::io::uninterrupted;
 use rosettar::{Error, Monitor, Result};
 use serde_json::{Value, json};
 
-use super::input::is_stdin;
-use super::{Context, counted, done, line};
+use super::input::{is_stdin, read_small};
+use super::{Context, counted, done, line, may_wait_for};
 use crate::args::Convert;
 use crate::output::human;
-use crate::output::table::escape;
-use crate::ui::{Stdout, exit};
+use crate::output::table::printable;
+use crate::ui::{Role, Stdout, exit};
 
 /// What a SQLite database begins with.
 const SQLITE: &[u8] = b"SQLite format 3\0";
@@ -34,10 +34,13 @@ pub(super) fn run(context: &Context, args: &Convert) -> Result<u8> {
         options = options.engine(engine, args.schema_version.unwrap_or(0));
     }
     if let Some(path) = &args.manifest {
-        let manifest = std::fs::read(path)
-            .map_err(|e| Error::io(code::IO_FILE, format_args!("cannot read {}", path.display()), e))?;
+        let manifest = read_small(path, |size| {
+            let message = format!("{}: expected a manifest of at most {size} bytes", path.display());
+            Error::new(code::USAGE_INPUT, message)
+        })?;
         options = options.manifest(manifest);
     }
+    let _waiting = may_wait_for(&args.output)?;
     let report = match what(&args.source)? {
         What::Archive => {
             let archive = context.open(&args.source)?;
@@ -45,10 +48,12 @@ pub(super) fn run(context: &Context, args: &Convert) -> Result<u8> {
             archive.convert(&args.output, &options)?
         }
         What::Directory => {
+            context.blame(Role::Makes);
             let _watch = context.watch("converting", &monitor)?;
             convert_directory(&args.source, &args.output, &options)?
         }
         What::Database => {
+            context.blame(Role::Makes);
             let _watch = context.watch("converting", &monitor)?;
             convert_database(&args.source, &args.output, &options)?
         }
@@ -94,14 +99,14 @@ fn what(path: &Path) -> Result<What> {
 fn text(args: &Convert, report: &ConvertReport) -> String {
     let mut text = format!(
         "{}: {}, {} ({}), {}\n",
-        escape(&args.output.to_string_lossy()),
+        printable(&args.output.to_string_lossy()),
         human::bytes(report.size),
         counted(report.files, "file", "files"),
         human::bytes(report.file_bytes),
         counted(report.records, "record", "records"),
     );
     for Loss { what, count, example, .. } in &report.losses {
-        let example = if example.is_empty() { String::new() } else { format!(", such as {}", escape(example)) };
+        let example = if example.is_empty() { String::new() } else { format!(", such as {}", printable(example)) };
         text.push_str(&format!("  lost: {what}: {}{example}\n", human::count(*count)));
     }
     text

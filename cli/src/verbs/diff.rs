@@ -1,7 +1,7 @@
 //! `diff`: what differs between two archives, or an archive and a directory.
 
 use std::fmt::Display;
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::Path;
 
 use rosettar::diff::{
@@ -10,6 +10,7 @@ use rosettar::diff::{
 use rosettar::error::code;
 use rosettar::io::uninterrupted;
 use rosettar::model::{Entry, Facts, Mtime, StreamInfo};
+use rosettar::write::tree::{Note, NoteKind};
 use rosettar::{Archive, Digest, Error, ErrorKind, Monitor, Result};
 use serde_json::{Value, json};
 
@@ -17,8 +18,11 @@ use super::input::is_stdin;
 use super::{Context, counted, done, json as shapes, line};
 use crate::args::Diff;
 use crate::output::human;
-use crate::output::table::escape;
-use crate::ui::{Stdout, exit};
+use crate::output::table::{escape, printable};
+use crate::ui::{self, Role, Stdout, exit};
+
+/// The directory at the top of every archive that is the format's own.
+const RESERVED: &str = ".rosettar";
 
 pub(super) fn run(context: &Context, args: &Diff) -> Result<u8> {
     let monitor = Monitor::new();
@@ -41,48 +45,81 @@ pub(super) fn run(context: &Context, args: &Diff) -> Result<u8> {
     }
     let old = open(&args.old)?;
     let new = if is_directory(&args.new) { None } else { Some(open(&args.new)?) };
+    let reserved = if new.is_none() { reserved(&args.new)? } else { None };
     let watch = context.watch("comparing", &monitor)?;
     let difference = match &new {
         Some(new) => old.diff(new, &options),
         None => {
             let own = (!is_stdin(&args.old)).then_some(args.old.as_path());
-            old.diff_directory(&args.new, own, &options)
+            old.diff_directory(&args.new, own, &leaving_out(reserved.as_ref(), options)).inspect_err(|_| {
+                // What is wrong is wrong with the directory, unless the archive cannot be read.
+                if old.entries().all(|entry| entry.is_ok()) {
+                    context.blame(Role::Makes);
+                }
+            })
         }
     };
     drop(watch);
-    let difference = difference?;
+    let mut difference = difference?;
+    difference.skipped.extend(reserved);
     for note in &difference.skipped {
         context.warn(&note.path, &note.message);
     }
     let mut out = Stdout::new();
-    if context.json {
-        print_json(&mut out, args, &old, new.as_ref(), &difference)?;
-    } else if !context.quiet {
-        print_text(&mut out, &old, new.as_ref(), &difference)?;
+    let printed = match (context.json, context.quiet) {
+        (true, _) => print_json(&mut out, args, &old, new.as_ref(), &difference),
+        (false, true) => Ok(()),
+        (false, false) => print_text(&mut out, &old, new.as_ref(), &difference),
+    };
+    match printed.and_then(|()| done(&mut out)) {
+        // Nobody reads what differs any more, but the exit code still tells whether something does.
+        Err(error) if ui::is_closed_pipe(&error) => {}
+        printed => drop(printed?),
     }
-    done(&mut out)?;
     Ok(if difference.is_same() { exit::DONE } else { exit::FINDING })
+}
+
+/// A note on the members that the format itself needs, where another program than this one extracted them to `directory`.
+fn reserved(directory: &Path) -> Result<Option<Note>> {
+    let path = directory.join(RESERVED);
+    match uninterrupted(|| std::fs::symlink_metadata(&path)) {
+        Ok(_) => {
+            let message =
+                "is left out: another program extracted it from an archive, whose records and index are there";
+            Ok(Some(Note { path: RESERVED.to_owned(), kind: NoteKind::Skipped, message: message.to_owned() }))
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(Error::io(code::IO_FILE, format_args!("cannot look at {}", path.display()), error)),
+    }
+}
+
+/// The options for a directory with what is reserved.
+fn leaving_out(reserved: Option<&Note>, options: DiffOptions) -> DiffOptions {
+    match reserved {
+        Some(_) => options.exclude(format!("/{RESERVED}")),
+        None => options,
+    }
 }
 
 fn print_text(out: &mut impl Write, old: &Archive, new: Option<&Archive>, difference: &Difference) -> Result<()> {
     for entry in &difference.entries {
         let change = if entry.aspects.is_empty() { String::new() } else { format!(": {}", entry_text(entry)) };
-        line(out, format_args!("{} {}{}", sign(&entry.sides), escape(entry.path()), escape(&change)))?;
+        line(out, format_args!("{} {}{}", sign(&entry.sides), escape(entry.path()), printable(&change)))?;
     }
     for stream in &difference.streams {
         line(out, format_args!("{} stream {}: {}", sign(&stream.sides), stream.name(), stream_text(stream)))?;
     }
     for schema in &difference.schemas {
-        line(out, format_args!("{} {}", sign(&schema.sides), escape(&schema_text(schema))))?;
+        line(out, format_args!("{} {}", sign(&schema.sides), printable(&schema_text(schema))))?;
     }
     for attribute in &difference.attributes {
         let values = sides_text(&attribute.sides, |value| format!("{value:?}"));
-        let key = escape(&attribute.key);
-        line(out, format_args!("{} attribute {key}: {}", sign(&attribute.sides), escape(&values)))?;
+        let key = printable(&attribute.key);
+        line(out, format_args!("{} attribute {key}: {}", sign(&attribute.sides), printable(&values)))?;
     }
     for annotation in &difference.annotations {
         let sizes = sides_text(&annotation.sides, |value| human::bytes(value.len() as u64));
-        line(out, format_args!("{} annotation {}: {sizes}", sign(&annotation.sides), escape(&annotation.type_url)))?;
+        line(out, format_args!("{} annotation {}: {sizes}", sign(&annotation.sides), printable(&annotation.type_url)))?;
     }
     if difference.annotations_reordered {
         line(out, "~ annotations: their order")?;
@@ -95,14 +132,14 @@ fn print_text(out: &mut impl Write, old: &Archive, new: Option<&Archive>, differ
     fact(out, "created", &difference.created, |time| time_text(*time, whole))?;
     fact(out, "required features", &difference.required_features, |names| format!("{names:?}"))?;
     for sentence in &difference.not_compared {
-        line(out, format_args!("not compared: {}", escape(sentence)))?;
+        line(out, format_args!("not compared: {}", printable(sentence)))?;
     }
     line(out, summary(old, new, difference))
 }
 
 fn fact<T>(out: &mut impl Write, name: &str, sides: &Option<Sides<T>>, text: impl Fn(&T) -> String) -> Result<()> {
     match sides {
-        Some(sides) => line(out, format_args!("{} {name}: {}", sign(sides), escape(&sides_text(sides, text)))),
+        Some(sides) => line(out, format_args!("{} {name}: {}", sign(sides), printable(&sides_text(sides, text)))),
         None => Ok(()),
     }
 }

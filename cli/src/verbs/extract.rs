@@ -13,7 +13,7 @@ use serde_json::json;
 use super::input::{Piped, is_pipe, is_stdin};
 use super::{Context, counted, done, line};
 use crate::args::{Extract, RecordFiles};
-use crate::output::table::escape;
+use crate::output::table::printable;
 use crate::output::{Options, RecordWriter, human};
 use crate::ui::{Stdout, exit};
 
@@ -115,6 +115,14 @@ fn default_target(archive: &Path) -> Result<PathBuf> {
         return Err(Error::new(code::USAGE_TARGET, message));
     }
     match (archive.file_stem(), archive.extension()) {
+        // What is left of `...rtar` is the directory above.
+        (Some(stem), Some(_)) if stem == "." || stem == ".." => {
+            let message = format!(
+                "without its suffix, the name of {} is that of no new directory: name one with -C",
+                archive.display()
+            );
+            Err(Error::new(code::USAGE_TARGET, message))
+        }
         (Some(stem), Some(_)) => Ok(Path::new(".").join(stem)),
         _ => {
             let message = format!("{} has no suffix to leave off: name a directory with -C", archive.display());
@@ -221,7 +229,7 @@ fn print(out: &mut Stdout, target: &Path, report: &ExtractReport, files: &[Recor
         human::bytes(report.bytes),
         counted(report.directories, "directory", "directories"),
         counted(report.symlinks, "link", "links"),
-        escape(&target.to_string_lossy()),
+        printable(&target.to_string_lossy()),
     );
     line(out, text)?;
     for file in files {

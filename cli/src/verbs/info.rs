@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::{Context, c1z, done, json as shapes, line};
 use crate::args::Info;
 use crate::output::human;
-use crate::output::table::{Align, Table, escape};
+use crate::output::table::{Align, Table, printable};
 use crate::ui::Stdout;
 
 pub(super) fn run(context: &Context, args: &Info) -> Result<u8> {
@@ -169,7 +169,7 @@ fn text(facts: &Facts, annotations: &[Value], damage: &str) -> String {
                 Value::Null => human::bytes(annotation.value.len() as u64),
                 value => value.to_string(),
             };
-            text.push_str(&format!("  {}  {}\n", escape(&annotation.type_url), escape(&shown)));
+            text.push_str(&format!("  {}  {}\n", printable(&annotation.type_url), printable(&shown)));
         }
     }
     text

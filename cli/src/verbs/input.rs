@@ -11,7 +11,7 @@ use rosettar::read::ArchiveStream;
 use rosettar::{Archive, Error, ErrorKind, Monitor, ReadOptions, Result};
 
 use super::Context;
-use crate::ui::WaitingReader;
+use crate::ui::{MayWait, WaitingReader};
 
 /// What a spooled archive may take of memory, before a temporary file takes the rest.
 const SPOOL_MEMORY: usize = 8 << 20;
@@ -36,13 +36,14 @@ impl Context {
     /// As [`open`](Self::open), with these options.
     pub(super) fn open_with(&self, path: &Path, options: ReadOptions) -> Result<Archive> {
         if !is_pipe(path)? {
-            return options.open_path(path);
+            return options.open_path(path).inspect_err(|_| self.look_at_format_of(path));
         }
         let monitor = Monitor::new();
         let _watch = self.watch("reading", &monitor)?;
         let mut source = Counted { source: self.pipe(path)?, monitor };
         let mut head = Vec::new();
         (&mut source).take(HEAD).read_to_end(&mut head).map_err(cannot_read)?;
+        self.look_at_format(&head);
         // What is no archive is refused before the rest of it is waited for.
         if let Err(error) = ReadOptions::new().stream(&head[..])
             && (error.is(code::ENVELOPE_UNKNOWN_MAGIC) || error.kind() == ErrorKind::Unsupported)
@@ -58,7 +59,7 @@ impl Context {
     pub(super) fn header(&self, path: &Path) -> Result<Facts> {
         match is_pipe(path)? {
             true => self.open(path).map(|archive| archive.facts().clone()),
-            false => self.reading().header(NamedFile::open(path)?),
+            false => self.reading().header(NamedFile::open(path)?).inspect_err(|_| self.look_at_format_of(path)),
         }
     }
 
@@ -87,6 +88,7 @@ impl Context {
         let mut source = self.pipe(path)?;
         let mut head = Vec::new();
         (&mut source).take(MAGIC).read_to_end(&mut head).map_err(cannot_read)?;
+        self.look_at_format(&head);
         let spools = ReadOptions::new().stream(&head[..]).is_err_and(|error| error.is(code::USAGE_FORMAT));
         let source: Box<dyn Read> = Box::new(io::Cursor::new(head).chain(source));
         if !spools {
@@ -95,6 +97,21 @@ impl Context {
         let mut spool = Spool::new(SPOOL_MEMORY);
         spool.fill_from(source)?;
         options.open(spool.finish()).map(Piped::Spooled)
+    }
+
+    /// Recovery takes no C1Z file.
+    fn look_at_format(&self, head: &[u8]) {
+        if head.starts_with(b"C1Z") {
+            self.recovery.set(false);
+        }
+    }
+
+    fn look_at_format_of(&self, path: &Path) {
+        let mut head = Vec::new();
+        // Where it cannot be read, that is what is reported.
+        if File::open(path).and_then(|file| file.take(MAGIC).read_to_end(&mut head)).is_ok() {
+            self.look_at_format(&head);
+        }
     }
 
     fn pipe(&self, path: &Path) -> Result<WaitingReader> {
@@ -128,6 +145,19 @@ pub(super) fn is_pipe(path: &Path) -> Result<bool> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
         Err(error) => Err(Error::io(code::IO_FILE, format_args!("cannot open {}", path.display()), error)),
     }
+}
+
+/// What a file that the command line names may have, where all of it is read at once: schemas and manifests.
+const SMALL: u64 = 16 << 20;
+
+/// The content of a small file, or what comes through the FIFO at `path`; `too_large` makes the error for one that has more
+/// than so many bytes. Nothing may have been written yet: an interruption may end the process.
+pub(super) fn read_small(path: &Path, too_large: impl FnOnce(u64) -> Error) -> Result<Vec<u8>> {
+    let _waiting = MayWait::begin();
+    let mut content = Vec::new();
+    let read = open_file(path)?.take(SMALL + 1).read_to_end(&mut content);
+    read.map_err(|error| Error::io(code::IO_FILE, format_args!("cannot read {}", path.display()), error))?;
+    if content.len() as u64 > SMALL { Err(too_large(SMALL)) } else { Ok(content) }
 }
 
 fn open_file(path: &Path) -> Result<File> {

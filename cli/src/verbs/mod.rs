@@ -29,12 +29,12 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use rosettar::error::code;
-use rosettar::io::{AtomicFile, LockedFile};
+use rosettar::io::{AtomicFile, LockedFile, uninterrupted};
 use rosettar::{Error, Limits, Monitor, ReadOptions, Result};
 
 use crate::args::{Cli, Global, Verb};
-use crate::output::table::escape;
-use crate::ui::{self, Interrupt, Role, Stream, Watch, colours, exit};
+use crate::output::table::printable;
+use crate::ui::{self, Advice, Interrupt, MayWait, Role, Stream, Watch, colours, exit};
 
 /// How long a verb waits for another process before it says so.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -46,7 +46,10 @@ pub(crate) fn run(cli: Cli) -> u8 {
     let makes = matches!(cli.verb, Verb::Pack(_) | Verb::Append(_));
     let role = Rc::new(Cell::new(if makes { Role::Makes } else { Role::Reads }));
     let promises = cli.verb.promises();
+    let recovers = matches!(cli.verb, Verb::Recover(_));
+    let mut advice = Advice::default();
     let outcome = Context::new(cli.global, Rc::clone(&role)).and_then(|context| {
+        context.recovery.set(!recovers);
         let outcome = match cli.verb {
             Verb::Pack(args) => pack::run(&context, &args),
             Verb::Append(args) => append::run(&context, &args),
@@ -64,10 +67,11 @@ pub(crate) fn run(cli: Cli) -> u8 {
             Verb::Completions(args) => completions::run(&args),
             Verb::Man(args) => man::run(&context, &args),
         };
+        advice = context.advice();
         outcome.map_err(|error| context.or_interrupted(error))
     });
     outcome.unwrap_or_else(|error| {
-        ui::report(&error, json);
+        ui::report(&error, json, &advice);
         match ui::is_closed_pipe(&error) && promises {
             true => exit::USAGE,
             false => ui::exit_code(&error, role.get()),
@@ -83,6 +87,8 @@ struct Context {
     interrupt: Interrupt,
     /// What the verb is doing with archives.
     role: Rc<Cell<Role>>,
+    /// Whether `rosettar recover` may help with what is wrong with an archive.
+    recovery: Cell<bool>,
 }
 
 impl Context {
@@ -94,7 +100,19 @@ impl Context {
             })?;
             limits.set(name, value)?;
         }
-        Ok(Self { json: global.json, quiet: global.quiet, limits, interrupt: Interrupt::global()?, role })
+        Ok(Self {
+            json: global.json,
+            quiet: global.quiet,
+            limits,
+            interrupt: Interrupt::global(global.json)?,
+            role,
+            recovery: Cell::new(true),
+        })
+    }
+
+    /// What hints about an error are to build on.
+    fn advice(&self) -> Advice {
+        Advice { limits: self.limits.clone(), recovery: self.recovery.get() }
     }
 
     /// What broke because the user stopped it was stopped; but what was left behind, or done already, is to be told.
@@ -170,9 +188,22 @@ impl Context {
             return;
         }
         let (yellow, off) = if colours(Stream::Err) { ("\x1b[1;33m", "\x1b[0m") } else { ("", "") };
-        let line = format!("{yellow}warning{off}: {}: {}\n", escape(path), escape(message));
+        let line = format!("{yellow}warning{off}: {}: {}\n", printable(path), printable(message));
         // Without standard error there is nobody to tell.
         let _ = std::io::stderr().write_all(line.as_bytes());
+    }
+}
+
+/// Where something else than a regular file is at `path`, such as a FIFO, it is written in place and leaves nothing beside
+/// it, and opening it and writing may wait for a reader.
+///
+/// # Errors
+/// `io.file` where it cannot be looked at.
+fn may_wait_for(path: &Path) -> Result<Option<MayWait>> {
+    match uninterrupted(|| std::fs::metadata(path)) {
+        Ok(metadata) => Ok((!metadata.is_file() && !metadata.is_dir()).then(MayWait::begin)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(Error::io(code::IO_FILE, format_args!("cannot open {}", path.display()), error)),
     }
 }
 

@@ -22,6 +22,7 @@ pub(super) fn run(context: &Context, args: &Pack) -> Result<u8> {
     if let Some(bytes) = args.flush_every {
         options = options.flush_every(bytes as u64);
     }
+    let _waiting = target.may_wait()?;
     let mut writer = match target {
         Target::Stdout => options.write_to(making::stdout_sink())?,
         Target::File(path) => options.create(path)?,

@@ -13,7 +13,7 @@ use super::making::{self, Target};
 use super::{Context, counted, json as shapes};
 use crate::args::Recover;
 use crate::output::human;
-use crate::output::table::escape;
+use crate::output::table::printable;
 use crate::ui::exit;
 
 pub(super) fn run(context: &Context, args: &Recover) -> Result<u8> {
@@ -29,6 +29,7 @@ pub(super) fn run(context: &Context, args: &Recover) -> Result<u8> {
     if let Some(threads) = args.threads {
         options = options.threads(threads);
     }
+    let _waiting = target.may_wait()?;
     let writer = match target {
         Target::Stdout => options.write_to(making::stdout_sink())?,
         Target::File(path) => options.create(path)?,
@@ -76,8 +77,8 @@ fn text(args: &Recover, report: &RecoverReport) -> String {
     };
     let mut text = format!(
         "{}: {verdict}\n  salvaged to {}: {} ({}), {}\n",
-        escape(&broken),
-        escape(&new),
+        printable(&broken),
+        printable(&new),
         counted(losses.entries, "entry", "entries"),
         human::bytes(losses.file_bytes),
         counted(losses.records, "record", "records"),
@@ -121,7 +122,7 @@ fn text(args: &Recover, report: &RecoverReport) -> String {
 /// Adds a line for each item, and one for those that are only counted.
 fn list<T>(text: &mut String, listed: &Listed<T>, what: &str, show: impl Fn(&T) -> String) {
     for item in &listed.items {
-        text.push_str(&format!("  {}\n", escape(&show(item))));
+        text.push_str(&format!("  {}\n", printable(&show(item))));
     }
     if listed.more > 0 {
         text.push_str(&format!("  and {} more {what}\n", human::count(listed.more)));

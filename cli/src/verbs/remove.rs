@@ -46,6 +46,7 @@ pub(super) fn run(context: &Context, args: &Remove) -> Result<u8> {
         return dry_run(context, args, &removed);
     }
 
+    let _waiting = target.may_wait()?;
     let progress = Counted::new();
     let watch = progress.watch(context, "removing", archive.facts().totals.tar_bytes)?;
     let options = making::writing(context, &args.compression, &progress);

@@ -9,7 +9,7 @@ use rosettar::model::Mtime;
 use rosettar::{Archive, Digest, EntryPath, Error, Result};
 use serde_json::{Value, json};
 
-use super::{Context, bytes, done, json as shapes, line};
+use super::{Context, bytes, done, json as shapes, line, may_wait_for};
 use crate::args::Schema;
 use crate::output::table::escape;
 use crate::ui::Stdout;
@@ -73,6 +73,7 @@ fn descriptor_set(context: &Context, args: &Schema, archive: &Archive, numbers: 
         bytes(&mut out, set)?;
         return done(&mut out);
     };
+    let _waiting = may_wait_for(path)?;
     let mut file = AtomicFile::replace(path)?;
     file.write_all(set)
         .map_err(|error| Error::io(code::IO_WRITE, format_args!("writing {}", path.display()), error))?;
@@ -93,7 +94,14 @@ fn write_files(context: &Context, archive: &Archive, numbers: &[u32], directory:
             files.push((EntryPath::with_limits(path, &context.limits)?, text));
         }
     }
-    let staging = Staging::new(directory, StagingOptions::new().modes(Modes::Umask))?;
+    let staging = Staging::new(directory, StagingOptions::new().modes(Modes::Umask)).map_err(|error| {
+        if !error.is(code::USAGE_TARGET) {
+            return error;
+        }
+        // What follows is for those who extract.
+        let found = error.message().split(';').next().unwrap_or_default();
+        Error::new(code::USAGE_TARGET, format!("{found}; name one that is absent or empty with `-o`"))
+    })?;
     let now = Mtime::from(std::time::SystemTime::now());
     let now = (now.seconds, now.nanoseconds);
     let fill = || {

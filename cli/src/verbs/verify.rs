@@ -8,33 +8,40 @@ use serde_json::{Value, json};
 
 use super::{Context, counted, json as shapes, line};
 use crate::args::Verify;
-use crate::output::table::escape;
+use crate::output::table::{escape, printable};
 use crate::ui::{self, Stdout, Stream, colours, exit};
 
 pub(super) fn run(context: &Context, args: &Verify) -> Result<u8> {
     let (mut unsound, mut unread) = (false, false);
     let mut out = Stdout::new();
-    for path in &args.archives {
+    for (number, path) in args.archives.iter().enumerate() {
         context.interrupt.check()?;
         let outcome = verify(context, args, path);
         context.interrupt.check()?;
-        match outcome {
+        let printed = match outcome {
             Ok((facts, report)) => {
                 unsound |= !report.is_sound();
-                print(context, &mut out, path, Some(&facts), &report.problems, &report)?;
+                print(context, &mut out, path, Some(&facts), &report.problems, &report)
             }
             Err(error) if matches!(error.kind(), ErrorKind::Io | ErrorKind::Usage) => {
                 unread = true;
-                flush(&mut out)?;
-                ui::report(&error, context.json);
+                ui::report(&error, context.json, &context.advice());
+                Ok(())
             }
             // What cannot be opened is not sound.
             Err(error) => {
                 unsound = true;
-                print(context, &mut out, path, None, &[error], &VerifyReport::default())?;
+                print(context, &mut out, path, None, &[error], &VerifyReport::default())
             }
+        };
+        match printed.and_then(|()| flush(&mut out)) {
+            // Nobody reads the verdict any more, but the exit code still tells it; no more than that of what was verified.
+            Err(error) if ui::is_closed_pipe(&error) => {
+                unread |= number + 1 < args.archives.len();
+                break;
+            }
+            printed => printed?,
         }
-        flush(&mut out)?;
     }
     Ok(match (unsound, unread) {
         (true, _) => exit::ARCHIVE,
@@ -82,13 +89,13 @@ fn print(
     let (green, red, off) = if colours(Stream::Out) { ("\x1b[1;32m", "\x1b[1;31m", "\x1b[0m") } else { ("", "", "") };
     let shown = path.to_string_lossy();
     if problems.is_empty() {
-        line(out, format_args!("{}: {green}sound{off}", escape(&shown)))?;
+        line(out, format_args!("{}: {green}sound{off}", printable(&shown)))?;
     } else {
         let problems = counted(problems.len() as u64, "problem", "problems");
-        line(out, format_args!("{}: {red}not sound{off}, {problems}", escape(&shown)))?;
+        line(out, format_args!("{}: {red}not sound{off}, {problems}", printable(&shown)))?;
     }
     for problem in problems {
-        line(out, format_args!("  problem: {}", escape(&problem.to_string())))?;
+        line(out, format_args!("  problem: {}", printable(&problem.to_string())))?;
     }
     /// As many damaged entries are named; `--json` has more.
     const NAMED: usize = 20;
@@ -102,8 +109,8 @@ fn print(
         line(out, format_args!("  and {} more", counted(report.more_problems, "problem", "problems")))?;
     }
     if !context.quiet {
-        report.proven.iter().try_for_each(|text| line(out, format_args!("  proven: {}", escape(text))))?;
-        report.unproven.iter().try_for_each(|text| line(out, format_args!("  not proven: {}", escape(text))))?;
+        report.proven.iter().try_for_each(|text| line(out, format_args!("  proven: {}", printable(text))))?;
+        report.unproven.iter().try_for_each(|text| line(out, format_args!("  not proven: {}", printable(text))))?;
     }
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! `extract` and `verify`.
 
-use crate::support::{Dir, names};
+use crate::support::{Dir, Ran, names};
 
 #[test]
 fn extract_is_all_or_nothing() {
@@ -178,4 +178,57 @@ fn what_is_excluded_is_left_out() {
     assert!(refused.err.contains("--exclude"), "{}", refused.err);
     dir.run(&["extract", "b.rtar", "-C", "two", "--records", "csv", "--exclude", "rows.csv"]).ok();
     assert_eq!(names(&dir.path("two")), ["rows.csv"]);
+}
+
+/// Of `...rtar`, the directory above would be left.
+#[test]
+fn a_name_that_leaves_dots_is_no_target() {
+    let dir = Dir::with_archive();
+    std::fs::create_dir(dir.path("here")).unwrap();
+    for name in ["..rtar", "...rtar"] {
+        std::fs::copy(dir.path("a.rtar"), dir.path("here").join(name)).unwrap();
+    }
+    let before = (dir.names(), names(&dir.path("here")));
+    for name in ["..rtar", "...rtar", "./..rtar", "./...rtar"] {
+        for more in [&[][..], &["--merge"]] {
+            let mut command = dir.command(&[&["extract", "--json", name], more].concat());
+            let ran = Ran::of(command.current_dir(dir.path("here")).output().unwrap()).code(1);
+            assert_eq!(ran.json_error()["code"], "usage.target", "{name}");
+        }
+    }
+    assert_eq!((dir.names(), names(&dir.path("here"))), before);
+}
+
+/// A variable that is not set makes an empty pattern, which is not to stand for everything.
+#[test]
+fn an_empty_pattern_is_refused() {
+    let dir = Dir::with_archive();
+    let bytes = std::fs::read(dir.path("a.rtar")).unwrap();
+    let before = dir.names();
+    for pattern in ["", "/", "//"] {
+        for args in [
+            &["remove", "a.rtar", pattern][..],
+            &["remove", "a.rtar", "t", pattern],
+            &["remove", "-n", "a.rtar", pattern],
+            &["extract", "a.rtar", pattern, "-C", "out"],
+            &["extract", "a.rtar", "--exclude", pattern, "-C", "out"],
+            &["list", "a.rtar", pattern],
+            &["list", "--provisional", "a.rtar", pattern],
+            &["pack", "-o", "b.rtar", "--exclude", pattern, "t"],
+            &["pack", "-o", "b.rtar", "--include", pattern, "t"],
+            &["append", "a.rtar", "--exclude", pattern, "rows.csv"],
+            &["diff", "a.rtar", "a.rtar", "--include", pattern],
+            &["diff", "a.rtar", ".", "--exclude", pattern],
+        ] {
+            let error = dir.run(&[&["--json"], args].concat()).code(1).json_error();
+            assert_eq!(error["code"], "usage.option", "{args:?}");
+            assert!(error["message"].as_str().unwrap().contains("an empty pattern"), "{error}");
+        }
+    }
+    // What is no pattern is not there.
+    dir.run(&["cat", "a.rtar", ""]).code(1);
+    dir.run(&["records", "a.rtar", ""]).code(1);
+    dir.run(&["pack", "-o", "b.rtar", ""]).code(1);
+    assert_eq!(dir.names(), before);
+    assert_eq!(std::fs::read(dir.path("a.rtar")).unwrap(), bytes);
 }

@@ -65,3 +65,39 @@ fn what_a_c1z_file_cannot_do() {
     dir.run(&["convert", "a.c1z", "-o", "b.c1z", "--to", "c1z1"]).code(1);
     dir.run(&["convert", "a.c1z", "-o", "b.c1z", "--to", "nothing"]).code(1);
 }
+
+/// What is wrong with an archive is told as it is when it is read, and not as a failure to read.
+#[test]
+fn converting_a_damaged_archive_is_the_archives_fault() {
+    let dir = Dir::new();
+    let mut state = 1_u32;
+    let mut random = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 24) as u8
+    };
+    let noise: Vec<u8> = (0..12 << 20).map(|_| random()).collect();
+    dir.write("database.sqlite", &noise);
+    dir.run(&["pack", "-q", "-o", "a.rtar", "database.sqlite"]).ok();
+    let mut bytes = std::fs::read(dir.path("a.rtar")).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    dir.write("a.rtar", bytes);
+    let before = dir.names();
+    let error = dir.run(&["--json", "cat", "a.rtar", "database.sqlite"]).code(2).json_error();
+    assert_eq!(error["code"], "frame.digest");
+    for to in ["c1z3-indexed", "c1z3-tar-zstd", "c1z3-tar"] {
+        let args = ["--json", "convert", "a.rtar", "-o", "n.c1z", "--to", to, "--engine", "e", "--lossy"];
+        let error = dir.run(&args).code(2).json_error();
+        assert_eq!(error["code"], "frame.digest", "{to}: {error}");
+    }
+    assert_eq!(dir.names(), before);
+}
+
+/// A directory, or a database, is input.
+#[test]
+fn converting_a_bad_directory_is_not_an_archives_fault() {
+    let dir = Dir::new();
+    std::fs::create_dir_all(dir.path(&["d"; 70].join("/"))).unwrap();
+    let args = ["--json", "convert", "d", "-o", "n.c1z", "--to", "c1z3-tar", "--engine", "e", "--lossy"];
+    assert_eq!(dir.run(&args).code(1).json_error()["code"], "limit.path-depth");
+}

@@ -4,6 +4,8 @@ use std::process::Stdio;
 
 use rosettar::{Archive, open_path};
 
+#[cfg(unix)]
+use crate::support::signal;
 use crate::support::{Dir, names};
 
 fn paths(archive: &Archive) -> Vec<String> {
@@ -229,8 +231,7 @@ fn waiting_is_announced_and_ends_with_ctrl_c() {
     let mut line = String::new();
     std::io::BufRead::read_line(&mut err, &mut line).unwrap();
     assert!(line.contains("another process is changing it"), "{line}");
-    let status = std::process::Command::new("sh").arg("-c").arg(format!("kill -INT {}", child.id())).status().unwrap();
-    assert!(status.success());
+    signal(child.id(), &["INT"]);
     assert_eq!(child.wait().unwrap().code(), Some(130));
     drop(held);
     dir.run(&["append", "-q", "a.rtar", "rows.csv"]).ok();

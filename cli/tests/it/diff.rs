@@ -133,3 +133,36 @@ fn what_only_one_side_can_have() {
     let out = dir.run(&["diff", "--ignore-times", "--include", "t", "a.rtar", "."]).code(0).out;
     assert!(out.contains("not compared: 1 stream of the archive") && out.contains("1 attribute"), "{out}");
 }
+
+#[cfg(unix)]
+#[test]
+fn a_directory_that_is_at_fault_is_no_archive() {
+    let dir = Dir::with_files();
+    dir.run(&["pack", "-q", "-o", "a.rtar", "t"]).ok();
+    std::fs::create_dir_all(dir.path(&format!("t/{}", ["d"; 70].join("/")))).unwrap();
+    let error = dir.run(&["--json", "diff", "a.rtar", ".", "--include", "t"]).code(1).json_error();
+    assert_eq!(error["code"], "limit.path-depth");
+    // The archive comes first.
+    let args = ["--json", "diff", "a.rtar", ".", "--include", "t", "--limit", "path-depth=1"];
+    assert_eq!(dir.run(&args).code(2).json_error()["code"], "limit.path-depth");
+}
+
+/// Plain tar extracts the format's own members, too.
+#[test]
+fn a_directory_that_tar_made_is_compared() {
+    if !crate::support::have("tar", "a_directory_that_tar_made_is_compared")
+        || !crate::support::have("zstd", "a_directory_that_tar_made_is_compared")
+    {
+        return;
+    }
+    let dir = Dir::with_archive();
+    std::fs::create_dir(dir.path("out")).unwrap();
+    let mut tar = std::process::Command::new("tar");
+    assert!(tar.arg("-xpf").arg(dir.path("a.rtar")).arg("-C").arg(dir.path("out")).status().unwrap().success());
+    assert!(dir.path("out/.rosettar").is_dir());
+    let ran = dir.run(&["diff", "--ignore-times", "a.rtar", "out"]).code(0);
+    assert!(ran.err.starts_with("warning: .rosettar: is left out"), "{}", ran.err);
+    assert_eq!(dir.run(&["--json", "diff", "--ignore-times", "a.rtar", "out"]).ok().json()["skipped"][0], ".rosettar");
+    dir.write("out/new", "");
+    assert!(dir.run(&["diff", "--ignore-times", "a.rtar", "out"]).code(3).out.starts_with("+ new\n"));
+}

@@ -7,18 +7,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::support::{Dir, names};
-
-fn interrupt(process: u32) {
-    assert!(signal(process, "INT", 1), "the process is there until it is waited for");
-}
-
-/// Sends a signal, more than once without a pause between.
-fn signal(process: u32, name: &str, times: usize) -> bool {
-    // The shell has a `kill` of its own.
-    let script = vec![format!("kill -{name} {process}"); times].join("; ");
-    Command::new("sh").arg("-c").arg(script).stderr(Stdio::null()).status().unwrap().success()
-}
+use crate::support::{Dir, Ran, names, send, signal};
 
 fn wait_for(what: &str, mut condition: impl FnMut() -> bool) {
     let start = Instant::now();
@@ -38,7 +27,7 @@ fn packing_stops_and_leaves_nothing() {
     let args = ["pack", "-o", "old.rtar", "--level", "9", "huge"];
     let child = dir.command(&args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     wait_for("a temporary file", || dir.names().len() == 3);
-    interrupt(child.id());
+    signal(child.id(), &["INT"]);
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(130), "{output:?}");
     assert_eq!(dir.names(), ["huge", "old.rtar"]);
@@ -55,7 +44,7 @@ fn appending_stops_and_leaves_the_old_archive() {
     let args = ["append", "a.rtar", "--level", "9", "huge"];
     let child = dir.command(&args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     wait_for("a temporary file", || dir.names().len() > before.len());
-    interrupt(child.id());
+    signal(child.id(), &["INT"]);
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(130), "{output:?}");
     assert_eq!(dir.names(), before);
@@ -72,7 +61,7 @@ fn waiting_for_standard_input_stops() {
     let mut child = command.stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     wait_for("a temporary file", || dir.names().len() > before);
     let stdin = child.stdin.take();
-    interrupt(child.id());
+    signal(child.id(), &["INT"]);
     wait_for("the end", || child.try_wait().unwrap().is_some());
     drop(stdin);
     assert_eq!(child.wait().unwrap().code(), Some(130));
@@ -101,8 +90,8 @@ fn files(root: &Path) -> (BTreeMap<String, Vec<u8>>, Vec<String>) {
     (files, stagings)
 }
 
-/// At whatever moment the signal comes, and a second one: what is there is old or new, what is left is a staging directory,
-/// and running again completes.
+/// At whatever moment the signal comes, and one that nothing can be done about: what is there is old or new, what is left is
+/// a staging directory, and running again completes.
 #[test]
 fn extracting_stops_with_each_entry_old_or_new() {
     let dir = Dir::new();
@@ -120,9 +109,15 @@ fn extracting_stops_with_each_entry_old_or_new() {
     dir.run(&["extract", "-q", "a.rtar"]).ok();
     let whole = start.elapsed();
     for step in 0..48_u32 {
-        // What of the three: an absent target, an empty one, one in use; the signal; whether there are two.
-        let (target, kind) = [("absent", "INT"), ("empty", "TERM"), ("used", "INT")][step as usize % 3];
-        let times = 1 + (step as usize / 3) % 2;
+        // What of the three: an absent target, an empty one, one in use; the signals.
+        let (target, signals) =
+            [("absent", ["TERM", "HUP"]), ("empty", ["HUP", "HUP"]), ("used", ["HUP", "TERM"])][step as usize % 3];
+        let signals = match (step / 3) % 3 {
+            0 => vec![signals[0]],
+            1 => vec![signals[0], "KILL"],
+            _ => signals.to_vec(),
+        };
+        let killed = signals.contains(&"KILL");
         let top = dir.path(&format!("{step}"));
         let out = top.join(target);
         std::fs::create_dir(&top).unwrap();
@@ -143,7 +138,7 @@ fn extracting_stops_with_each_entry_old_or_new() {
         }
         let mut child = dir.command(&args).stderr(Stdio::piped()).spawn().unwrap();
         std::thread::sleep(whole * step / 44);
-        signal(child.id(), kind, times);
+        signal(child.id(), &signals);
         let status = child.wait().unwrap();
 
         let beside = names(&top);
@@ -169,7 +164,7 @@ fn extracting_stops_with_each_entry_old_or_new() {
         }
         let staged = !stagings.is_empty() || beside.iter().any(|name| name.contains(STAGING));
         if staged {
-            assert_eq!((times, status.code()), (2, Some(130)), "run {step}: one signal leaves nothing behind");
+            assert!(killed && status.code().is_none(), "run {step}: what can clean up leaves nothing behind");
             left += 1;
         }
 
@@ -192,19 +187,34 @@ fn extracting_stops_with_each_entry_old_or_new() {
 fn a_fifo_that_nobody_writes_to_does_not_hold_anyone() {
     let dir = Dir::with_archive();
     assert!(std::process::Command::new("mkfifo").arg(dir.path("f")).status().unwrap().success());
+    let before = dir.names();
     for args in [
         &["list", "f"][..],
         &["verify", "f"],
         &["extract", "f", "-C", "out"],
         &["recover", "f", "-o", "new.rtar"],
         &["diff", "a.rtar", "f"],
-        &["append", "a.rtar", "--records", "rows=f"],
+        &["append", "a.rtar", "--records", "rows=csv:f"],
+        // Nobody opens it for reading, either.
+        &["pack", "-o", "f", "t"],
+        &["append", "a.rtar", "-o", "f", "rows.csv"],
+        &["remove", "a.rtar", "t", "-o", "f"],
+        &["recover", "a.rtar", "-o", "f"],
+        &["convert", "t", "-o", "f", "--to", "c1z3-tar", "--engine", "e", "--lossy"],
+        &["schema", "a.rtar", "--descriptor-set", "-o", "f"],
+        &["pack", "-o", "n.rtar", "--proto", "f", "--records", "r:demo.Row=rows.csv"],
+        &["pack", "-o", "n.rtar", "--descriptor-set", "f", "--records", "r:demo.Row=rows.csv"],
+        &["convert", "t", "-o", "n.c1z", "--to", "c1z3-tar", "--lossy", "--manifest", "f"],
     ] {
-        let mut child = dir.command(args).stderr(Stdio::null()).spawn().unwrap();
+        let mut child = dir.command(args).stderr(Stdio::piped()).spawn().unwrap();
         // Whether the signal comes before it waits or while it does, it ends.
         std::thread::sleep(Duration::from_millis(150));
-        interrupt(child.id());
-        wait_for("the end", || child.try_wait().unwrap().is_some());
+        signal(child.id(), &["INT"]);
+        wait_for(&format!("the end of {args:?}"), || child.try_wait().unwrap().is_some());
+        let ran = Ran::of(child.wait_with_output().unwrap());
+        // Without a code it ended before it listened for signals.
+        assert!(ran.code == -1 || (ran.code == 130 && ran.err.contains("[usage.interrupted]")), "{args:?}: {ran:?}");
+        assert_eq!(dir.names(), before);
     }
     for args in [&["append", "f", "t"][..], &["remove", "f", "x"]] {
         let ran = dir.run(args).code(1);
@@ -229,10 +239,120 @@ fn a_flushing_pack_that_is_stopped_names_what_it_leaves() {
     while !dir.path("a.rtar.partial").exists() {
         std::thread::sleep(Duration::from_millis(5));
     }
-    interrupt(child.id());
+    signal(child.id(), &["INT"]);
     let output = child.wait_with_output().unwrap();
     drop(stdin);
     let error = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(130), "{error}");
     assert!(error.contains("a.rtar.partial") && error.contains("recover"), "{error}");
+}
+
+/// A pipe whose reader takes nothing holds the writer, but one signal ends that.
+#[test]
+fn a_pipe_that_nobody_reads_does_not_hold_anyone() {
+    let dir = Dir::with_archive();
+    dir.write("d/big", vec![b'x'; 1 << 20]);
+    // What does not compress.
+    dir.write("d/noise", std::fs::read(assert_cmd::cargo::cargo_bin!("rosettar")).unwrap());
+    dir.run(&["pack", "-q", "-o", "b.rtar", "d"]).ok();
+    let before = dir.names();
+    for args in [
+        &["pack", "-o", "-", "d"][..],
+        &["append", "b.rtar", "-o", "-", "rows.csv"],
+        &["recover", "b.rtar", "-o", "-"],
+        &["cat", "b.rtar", "d/big"],
+        &["cat", "--json", "b.rtar", "d/big"],
+    ] {
+        let mut child = dir.command(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        std::thread::sleep(Duration::from_millis(300));
+        signal(child.id(), &["INT"]);
+        wait_for(&format!("the end of {args:?}"), || child.try_wait().unwrap().is_some());
+        let ran = Ran::of(child.wait_with_output().unwrap());
+        assert!(ran.code == -1 || (ran.code == 130 && ran.err.contains("interrupted")), "{args:?}: {}", ran.err);
+        assert_eq!(dir.names(), before);
+    }
+    // A slow reader gets all of it, and what fails at the end fails.
+    let mut child = dir.command(&["cat", "b.rtar", "d/big"]).stdout(Stdio::piped()).spawn().unwrap();
+    std::thread::sleep(Duration::from_millis(700));
+    let mut out = child.stdout.take().unwrap();
+    assert_eq!(std::io::copy(&mut out, &mut std::io::sink()).unwrap(), 1 << 20);
+    assert!(child.wait().unwrap().success());
+}
+
+/// `nohup` has SIGHUP ignored, and a script SIGINT by what runs in its background.
+#[cfg(target_os = "linux")]
+#[test]
+fn signals_that_were_ignored_stay_ignored() {
+    let dir = Dir::with_files();
+    let program = assert_cmd::cargo::cargo_bin!("rosettar").display().to_string();
+    let args = "pack -q -o a.rtar --proto rows.proto --null NA --records r:demo.Row=csv:-";
+    let mut shell = Command::new("sh");
+    shell.arg("-c").arg(format!("trap '' HUP INT; exec {program} {args}")).current_dir(dir.path(""));
+    let before = dir.names().len();
+    let mut child = shell.stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    wait_for("a temporary file", || dir.names().len() > before);
+    send(child.id(), &["HUP", "INT", "HUP"]);
+    std::thread::sleep(Duration::from_millis(300));
+    assert!(child.try_wait().unwrap().is_none());
+    let csv = std::fs::read(dir.path("rows.csv")).unwrap();
+    std::io::Write::write_all(&mut child.stdin.take().unwrap(), &csv).unwrap();
+    Ran::of(child.wait_with_output().unwrap()).ok();
+    assert!(dir.path("a.rtar").exists());
+
+    // One that is not ignored is still heard.
+    let mut shell = Command::new("sh");
+    shell.arg("-c").arg(format!("trap '' HUP INT; exec {program} {args}")).current_dir(dir.path(""));
+    let before = dir.names().len();
+    let mut child = shell.stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let stdin = child.stdin.take();
+    wait_for("a temporary file", || dir.names().len() > before);
+    signal(child.id(), &["TERM"]);
+    wait_for("the end", || child.try_wait().unwrap().is_some());
+    drop(stdin);
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    assert_eq!(dir.names().len(), before);
+}
+
+/// A terminal that closes sends several signals; they leave no more behind than one.
+#[test]
+fn signals_that_come_together_are_one() {
+    let dir = Dir::new();
+    std::fs::File::create(dir.path("huge")).unwrap().set_len(9 << 30).unwrap();
+    for signals in [&["HUP", "HUP"][..], &["TERM", "HUP"], &["HUP", "CONT", "TERM", "HUP"]] {
+        let child =
+            dir.command(&["pack", "-o", "a.rtar", "--level", "9", "huge"]).stderr(Stdio::piped()).spawn().unwrap();
+        wait_for("a temporary file", || dir.names().len() == 2);
+        signal(child.id(), signals);
+        let ran = Ran::of(child.wait_with_output().unwrap()).code(130);
+        assert!(ran.err.starts_with("error: interrupted ["), "{}", ran.err);
+        assert_eq!(dir.names(), ["huge"]);
+    }
+}
+
+/// A second signal a while after the first ends the work at once, and says what that may leave.
+#[test]
+fn a_later_signal_ends_the_process_and_says_what_it_may_leave() {
+    let dir = Dir::new();
+    // What is slow to compress: the chunks under way are compressed to their end.
+    let mut state = 1_u32;
+    let mut letter = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        b'a' + (state >> 29) as u8
+    };
+    dir.write("slow", (0..64 << 20).map(|_| letter()).collect::<Vec<u8>>());
+    let args = ["pack", "--json", "-o", "a.rtar", "--level", "22", "--chunk-size", "8M", "--threads", "8", "slow"];
+    let child = dir.command(&args).stderr(Stdio::piped()).spawn().unwrap();
+    wait_for("a temporary file", || dir.names().len() == 2);
+    std::thread::sleep(Duration::from_millis(500));
+    signal(child.id(), &["TERM"]);
+    std::thread::sleep(Duration::from_millis(1200));
+    signal(child.id(), &["TERM"]);
+    let ran = Ran::of(child.wait_with_output().unwrap()).code(130);
+    let error = ran.json_error();
+    assert_eq!(error["code"], "usage.interrupted");
+    let message = error["message"].as_str().unwrap();
+    assert!(
+        message.contains(".NAME.rosettar-XXXXXXXX.tmp") && message.contains(".rosettar-extract-XXXXXXXX"),
+        "{message}"
+    );
 }

@@ -147,7 +147,7 @@ fn c1z_is_documented(schema: &mut Schema, dir: &Dir) {
     let manifest = b"\x0a\x01e\x10\x18\x1a\x03\x0a\x01t\x5a\x05\x0a\x01r\x10\x01\xc2\x02\x14\x0a\x01s\x10\x01\x1a\x02\x08\x05\x32\x09\x18\x07\x3a\x05\x0a\x01u\x10\x07\xda\x02\x03\x0a\x01\xff";
     dir.write("manifest.binpb", manifest);
     let args = ["convert", "--json", "t", "-o", "a.c1z", "--to", "c1z3-indexed", "--manifest", "manifest.binpb"];
-    let refused = dir.run(&args).code(2).json_error();
+    let refused = dir.run(&args).code(1).json_error();
     assert_eq!(refused["code"], "policy.lossy");
     assert!(!dir.path("a.c1z").exists());
     let lossy = dir.run(&[&args[..], &["--lossy"]].concat()).code(3).json();

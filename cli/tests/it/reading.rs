@@ -44,6 +44,26 @@ fn list_like_ls() {
     dir.run(&["list", "--streams", "a.rtar", "x"]).code(1);
 }
 
+/// No two names look alike for what a terminal cannot be given.
+#[cfg(unix)]
+#[test]
+fn names_are_listed_without_ambiguity() {
+    let dir = Dir::new();
+    let names = ["\\u{202e}x", "\u{202e}x", "a\\b", "soft\u{ad}", "filler\u{3164}", "tag\u{e0041}"];
+    names.iter().for_each(|name| dir.write(name, ""));
+    std::os::unix::fs::symlink("a\\b", dir.path("link")).unwrap();
+    dir.run(&["pack", "-q", "-o", "a.rtar", "."]).ok();
+    let out = dir.run(&["list", "a.rtar"]).ok().out;
+    let lines: Vec<_> = out.lines().collect();
+    for shown in
+        ["\\\\u{202e}x", "\\u{202e}x", "a\\\\b", "soft\\u{ad}", "filler\\u{3164}", "tag\\u{e0041}", "link -> a\\\\b"]
+    {
+        assert_eq!(lines.iter().filter(|line| line.ends_with(&format!("Z  {shown}"))).count(), 1, "{shown}: {out}");
+    }
+    let paths = dir.run(&["list", "--json", "a.rtar"]).ok().json_lines();
+    assert!(names.iter().all(|name| paths.iter().any(|entry| entry["path"] == *name)), "JSON has them as they are");
+}
+
 #[test]
 fn cat_is_unaltered() {
     let dir = Dir::new();
@@ -86,6 +106,29 @@ fn a_closed_pipe_is_silent() {
         drop(child.stdout.take());
         let output = child.wait_with_output().unwrap();
         assert_eq!(output.status.code(), Some(0), "{args:?}");
+        assert_eq!(String::from_utf8_lossy(&output.stderr), "", "{args:?}");
+    }
+    // Nobody reads the verdict, but the exit code tells it.
+    let mut broken = std::fs::read(dir.path("a.rtar")).unwrap();
+    let middle = broken.len() / 2;
+    broken[middle] ^= 1;
+    dir.write("broken.rtar", broken);
+    dir.run(&["remove", "-q", "a.rtar", "d/big", "-o", "b.rtar"]).ok();
+    for (args, code) in [
+        (&["verify", "a.rtar"][..], 0),
+        (&["verify", "--json", "a.rtar"], 0),
+        (&["verify", "broken.rtar"], 2),
+        (&["verify", "broken.rtar", "a.rtar"], 2),
+        // That the second one is sound is not known.
+        (&["verify", "a.rtar", "b.rtar"], 1),
+        (&["diff", "a.rtar", "a.rtar"], 0),
+        (&["diff", "a.rtar", "b.rtar"], 3),
+        (&["diff", "--json", "a.rtar", "b.rtar"], 3),
+    ] {
+        let mut child = dir.command(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        drop(child.stdout.take());
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(code), "{args:?}");
         assert_eq!(String::from_utf8_lossy(&output.stderr), "", "{args:?}");
     }
     // An archive that is cut off is no success.

@@ -180,3 +180,23 @@ pub fn skip(test: &str, why: &str) {
     // The macros' output is captured and, as the test passes, dropped; a direct write is not.
     std::io::stderr().write_all(format!("skipped: {test}: {why}\n").as_bytes()).unwrap();
 }
+
+/// Sends signals to a process, without a pause between. In the place of those that this process ignores, and so what it
+/// starts, as in the background of a script or under `nohup`, comes SIGTERM.
+#[cfg(unix)]
+pub fn signal(process: u32, names: &[&str]) {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let ignored = mask.map_or(0, |mask| u64::from_str_radix(mask.trim(), 16).unwrap());
+    let is_ignored = |name| (name == "HUP" && ignored & 1 != 0) || (name == "INT" && ignored & 2 != 0);
+    let heard: Vec<_> = names.iter().map(|&name| if is_ignored(name) { "TERM" } else { name }).collect();
+    send(process, &heard);
+}
+
+/// Sends these very signals.
+#[cfg(unix)]
+pub fn send(process: u32, names: &[&str]) {
+    // The shell has a `kill` of its own. Where the first signal has ended the process, the others have none to go to.
+    let script = names.iter().map(|name| format!("kill -{name} {process}")).collect::<Vec<_>>().join("; ");
+    Command::new("sh").arg("-c").arg(script).stderr(Stdio::null()).status().unwrap();
+}

@@ -565,7 +565,11 @@ fn cannot_write(error: io::Error) -> Error {
 }
 
 fn cannot_read(error: io::Error) -> Error {
-    Error::io(code::IO_READ, "reading a content", error)
+    // A reader of this crate's, such as that of an entry of a damaged archive, says more than that reading failed.
+    match error.downcast::<Error>() {
+        Ok(error) => error,
+        Err(error) => Error::io(code::IO_READ, "reading a content", error),
+    }
 }
 
 /// A content that must have the size that was stated.

@@ -1,8 +1,18 @@
 //! `.proto` source text to descriptor sets, with protox: no `protoc` needed.
 
+use std::cell::RefCell;
+use std::fs::File;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+use protox::file::{ChainFileResolver, FileResolver, GoogleFileResolver, IncludeFileResolver};
 
 use crate::error::{Error, Result, code};
+use crate::io::uninterrupted;
+
+/// Bytes of one `.proto` file. All of it is held in memory, and more than once.
+const SOURCE_MAX: u64 = 16 << 20;
 
 /// Compiles `.proto` files to the descriptor set of them and of all that they import, in order.
 ///
@@ -23,7 +33,7 @@ use crate::error::{Error, Result, code};
 ///
 /// # Errors
 /// `schema.compile`, with file, line and column where there are such; `schema.edition` for a file in an edition;
-/// `schema.too-large`; `io.file` where a file cannot be read.
+/// `schema.too-large`, also for a file of more than 16 MiB; `io.file` where a file cannot be read.
 pub fn compile(files: &[impl AsRef<Path>], includes: &[impl AsRef<Path>]) -> Result<Vec<u8>> {
     let mut directories: Vec<PathBuf> = includes.iter().map(|include| include.as_ref().to_owned()).collect();
     if directories.is_empty() {
@@ -37,8 +47,14 @@ pub fn compile(files: &[impl AsRef<Path>], includes: &[impl AsRef<Path>]) -> Res
             }
         }
     }
+    let refused = Rc::new(RefCell::new(None));
     let compile = || {
-        let mut compiler = protox::Compiler::new(&directories)?;
+        let mut resolver = ChainFileResolver::new();
+        for directory in &directories {
+            resolver.add(Sources { directory: directory.clone(), refused: Rc::clone(&refused) });
+        }
+        resolver.add(GoogleFileResolver::new());
+        let mut compiler = protox::Compiler::with_file_resolver(resolver);
         compiler.include_imports(true).include_source_info(false);
         compiler.open_files(files)?;
         Ok(compiler.encode_file_descriptor_set())
@@ -46,8 +62,8 @@ pub fn compile(files: &[impl AsRef<Path>], includes: &[impl AsRef<Path>]) -> Res
     let set = loop {
         match compile() {
             // A signal came while a file was being opened.
-            Err(error) if io_error(&error).is_some_and(|e| e.kind() == std::io::ErrorKind::Interrupted) => {}
-            compiled => break compiled.map_err(compile_error)?,
+            Err(error) if io_error(&error).is_some_and(|e| e.kind() == io::ErrorKind::Interrupted) => {}
+            compiled => break compiled.map_err(|error| refused.take().unwrap_or_else(|| compile_error(error)))?,
         }
     };
     let set = super::order(&set)?;
@@ -55,7 +71,56 @@ pub fn compile(files: &[impl AsRef<Path>], includes: &[impl AsRef<Path>]) -> Res
     Ok(set)
 }
 
-fn io_error(error: &protox::Error) -> Option<&std::io::Error> {
+/// The sources in a directory, none of which may be larger than [`SOURCE_MAX`].
+struct Sources {
+    directory: PathBuf,
+    /// The error for what was refused here: protox has none that says so.
+    refused: Rc<RefCell<Option<Error>>>,
+}
+
+impl Sources {
+    fn refuse(&self, error: Error) -> protox::Error {
+        let message = error.to_string();
+        *self.refused.borrow_mut() = Some(error);
+        protox::Error::new(message)
+    }
+
+    fn too_large(&self, path: &Path) -> protox::Error {
+        let message = format!("{}: expected a .proto file of at most {SOURCE_MAX} bytes", path.display());
+        self.refuse(Error::new(code::SCHEMA_TOO_LARGE, message))
+    }
+
+    fn cannot_read(&self, path: &Path, error: io::Error) -> protox::Error {
+        self.refuse(Error::io(code::IO_FILE, format_args!("cannot read {}", path.display()), error))
+    }
+}
+
+impl FileResolver for Sources {
+    fn resolve_path(&self, path: &Path) -> Option<String> {
+        IncludeFileResolver::new(self.directory.clone()).resolve_path(path)
+    }
+
+    fn open_file(&self, name: &str) -> Result<protox::file::File, protox::Error> {
+        let path = self.directory.join(name);
+        match uninterrupted(|| std::fs::metadata(&path)) {
+            Ok(metadata) if metadata.is_file() && metadata.len() > SOURCE_MAX => Err(self.too_large(&path)),
+            // What has no size until its end: a FIFO, such as the shell makes of `<(command)`, or a device.
+            Ok(metadata) if !metadata.is_file() && !metadata.is_dir() => {
+                let mut source = String::new();
+                let read = File::open(&path).and_then(|file| file.take(SOURCE_MAX + 1).read_to_string(&mut source));
+                match read {
+                    Ok(read) if read as u64 > SOURCE_MAX => Err(self.too_large(&path)),
+                    Ok(_) => protox::file::File::from_source(name, &source),
+                    Err(error) => Err(self.cannot_read(&path, error)),
+                }
+            }
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(self.cannot_read(&path, error)),
+            _ => IncludeFileResolver::new(self.directory.clone()).open_file(name),
+        }
+    }
+}
+
+fn io_error(error: &protox::Error) -> Option<&io::Error> {
     std::error::Error::source(error).and_then(|source| source.downcast_ref())
 }
 
@@ -113,6 +178,15 @@ mod tests {
         assert!(error.is(code::SCHEMA_EDITION), "{error}");
         let error = compile(&[dir.path().join("absent.proto")], &[] as &[&str]).unwrap_err();
         assert!(error.message().contains("absent.proto"), "{error}");
+    }
+
+    #[test]
+    fn sources_are_bounded() {
+        let (_dir, path) = source("");
+        let file = File::options().write(true).open(&path).unwrap();
+        file.set_len(SOURCE_MAX + 1).unwrap();
+        let error = compile(&[&path], &[] as &[&str]).unwrap_err();
+        assert!(error.is(code::SCHEMA_TOO_LARGE) && error.message().contains("t.proto"), "{error}");
     }
 
     #[test]

@@ -4,7 +4,7 @@ mod counted;
 mod records;
 mod times;
 
-use std::io::{self, BufWriter, IsTerminal as _, Stdout as StdoutStream, Write as _};
+use std::io::{self, BufWriter, IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use rosettar::error::code;
@@ -18,12 +18,12 @@ pub(super) use counted::Counted;
 use records::RecordFile;
 use times::Times;
 
-use super::{Context, counted, done, info, json as shapes, line};
+use super::{Context, counted, done, info, json as shapes, line, may_wait_for};
 use crate::args;
 use crate::ingest::RecordsSpec;
 use crate::output::human;
-use crate::output::table::escape;
-use crate::ui::Stdout;
+use crate::output::table::printable;
+use crate::ui::{MayWait, StandardOutput, Stdout};
 
 /// Where the archive goes.
 pub(super) enum Target<'a> {
@@ -45,6 +45,15 @@ impl<'a> Target<'a> {
         Ok(Self::Stdout)
     }
 
+    /// To be held while the archive is written: see [`may_wait_for`].
+    pub(super) fn may_wait(&self) -> Result<Option<MayWait>> {
+        match self {
+            // Each write to it says so.
+            Self::Stdout => Ok(None),
+            Self::File(path) => may_wait_for(path),
+        }
+    }
+
     /// Prints what was made. Where the archive goes to standard output, nothing else may.
     pub(super) fn print(&self, text: &str) -> Result<()> {
         if let Self::Stdout = self {
@@ -59,8 +68,8 @@ impl<'a> Target<'a> {
 }
 
 /// Standard output for an archive.
-pub(super) fn stdout_sink() -> BufWriter<StdoutStream> {
-    BufWriter::with_capacity(1 << 20, io::stdout())
+pub(super) fn stdout_sink() -> BufWriter<StandardOutput> {
+    BufWriter::with_capacity(1 << 20, StandardOutput::new())
 }
 
 /// How to write, as the options say.
@@ -201,7 +210,7 @@ pub(super) fn summary_text(archive: &Path, summary: &Summary) -> String {
     let percent = 100.0 * info::ratio(summary.size, totals.tar_bytes);
     format!(
         "{}: {}, {percent:.1} % of {}\n  {} ({}), {}, {}, {} in {}\n  root digest {}",
-        if archive.as_os_str() == "-" { "standard output".into() } else { escape(&shown) },
+        if archive.as_os_str() == "-" { "standard output".into() } else { printable(&shown) },
         info::exact(summary.size),
         human::bytes(totals.tar_bytes),
         counted(totals.files, "file", "files"),

@@ -12,8 +12,9 @@ use rosettar::{Archive, Error, RecordType, Result, StreamId, Writer, schema};
 use super::Counted;
 use crate::args;
 use crate::ingest::{self, RecordsSpec, Source};
-use crate::ui::WaitingReader;
+use crate::ui::{MayWait, WaitingReader};
 use crate::verbs::Context;
+use crate::verbs::input::read_small;
 
 /// How many bytes of a record file are read at once.
 const READ_AHEAD: usize = 1 << 18;
@@ -72,11 +73,15 @@ pub(super) fn open(
 
 /// The descriptors that `--proto` or `--descriptor-set` give.
 fn given_schema(args: &args::Inputs) -> Result<(DescriptorPool, Arc<[u8]>)> {
+    // They may be FIFOs, such as the shell makes of `<(command)`, and nothing is written yet.
+    let _waiting = MayWait::begin();
     let set = match &args.descriptor_set {
         None => schema::compile(&args.proto, &args.include_dirs)?,
         Some(path) => {
-            let set = std::fs::read(path)
-                .map_err(|error| Error::io(code::IO_FILE, format_args!("reading {}", path.display()), error))?;
+            let set = read_small(path, |size| {
+                let message = format!("{}: expected a descriptor set of at most {size} bytes", path.display());
+                Error::new(code::SCHEMA_TOO_LARGE, message)
+            })?;
             schema::order(&set)?
         }
     };
