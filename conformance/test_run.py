@@ -4,8 +4,9 @@
 
     python conformance/test_run.py [--quick | --all]
 
-`--quick` gives each driver a sample of the vectors. The Rust driver is taken from ROSETTAR_CONFORMANCE_DRIVER or from
-the target directory, if it was built (`cargo build --example conformance_driver`).
+The driver of the Rust crate is given all vectors, the others a sample; with `--quick` all of them a sample, with `--all`
+all vectors. The Rust driver is taken from ROSETTAR_CONFORMANCE_DRIVER or from the target directory, if it was built
+(`cargo build --example conformance_driver`).
 """
 
 import io

@@ -40,6 +40,8 @@ def main():
             crash = [sys.executable, "-m", "pytest", "-q", "bindings/python/tests/test_crash.py"]
             whole = os.environ | {"ROSETTAR_CRASH_PART": "1"}
             steps.run("a Python writer at every system call", crash, env=whole)
+        every = [sys.executable, "conformance/test_run.py", "--all"]
+        steps.run("conformance/run with every driver on every vector", every)
     else:
         minimal = ["cargo", "check", "-p", "rosettar", "--no-default-features", "--locked"]
         steps.run("core crate without default features", minimal)

@@ -127,12 +127,25 @@ impl Dir {
             })
         };
         let (name, digits) = match probe("\u{e9}") {
-            Ok(made) => made,
             // Where there are no such characters, they cannot be composed in two ways.
-            Err(_) => probe("e")?,
+            Err(error) if matches!(error.kind(), io::ErrorKind::InvalidFilename | io::ErrorKind::InvalidInput) => {
+                probe("e")?
+            }
+            made => made?,
         };
         let others = [name.to_string_lossy().to_uppercase(), format!(".rosettar-probe-{digits}-e\u{301}")];
-        let folds = others.iter().any(|other| self.stat(OsStr::new(other)).is_ok());
+        let mut folds = false;
+        for other in others {
+            match self.stat(OsStr::new(&other)) {
+                Ok(_) => folds = true,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) if error.kind() == io::ErrorKind::InvalidFilename => {}
+                Err(error) => {
+                    let _ = self.remove_file(&name);
+                    return Err(error);
+                }
+            }
+        }
         self.remove_file(&name)?;
         Ok(folds)
     }
