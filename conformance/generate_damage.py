@@ -6,7 +6,7 @@ that reads from a pipe says (FORMAT.md, section 11.2), and what recovery keeps (
 import struct
 
 from making import VECTORS, example, flip, hello, poke, reject, salvage, setting
-from writer import BATCH, GREETING, Archive, Chunk, Member, Record, greeting, index_message
+from writer import BATCH, GREETING, Archive, Chunk, Member, Record, greeting, index_message, section
 
 FOOTER, TRUNCATED, GONE = "seek-table.footer", "envelope.truncated", ()
 FILES = ("a", "b", "c", "d", "e")
@@ -186,12 +186,12 @@ def cut_large():
 def cut_faults():
     """Archives with a fault that are cut off after it: a reader from a pipe has to say so before the end comes."""
 
-    def cut(name, code, why, archive, at=None, limits=None, streamed=None):
+    def cut(name, code, why, archive, at=None, limits=None, streamed=None, recovered=None):
         data = archive.build()
         sizes = archive.index["frames"]["stored_sizes"]
         end = sum(sizes[: at or len(sizes) - len(archive.index["pages"])])
-        said = streamed or code
-        reject(f"cut-{name}", "11.2", FOOTER, f"{why}, cut off after that.", data[:end], limits=limits, streamed=said)
+        facts = {"limits": limits, "streamed": streamed or code, "recovered": recovered}
+        reject(f"cut-{name}", "11.2", FOOTER, f"{why}, cut off after that.", data[:end], **facts)
 
     def files(*names):
         archive = Archive()
@@ -212,6 +212,8 @@ def cut_faults():
         reserved,
         streamed=("path.reserved", "tar.header"),
     )
+    shaped = Archive().directory(".rosettar/schemas/00000001.binpb", mode=0o644, mtime=0)
+    cut("path-reserved-shaped", "path.reserved", "A directory with the path, mode and time of a Schema", shaped)
     twice = Archive().schema(GREETING, ("a", "example.Greeting", 0))
     cut("limit-schemas", "limit.schemas", "With the limit schemas at 1, an archive with two", twice, 3, {"schemas": 1})
     late = hello().schema(GREETING, late=True)
@@ -243,6 +245,20 @@ def cut_faults():
     )
     after = hello().on("parts", lambda parts: [*parts, Chunk(b"x" * 512)])
     cut("payload-after-end", "tar.end", "Payload after the end of the tar", after)
+
+    def member(number, **facts):
+        return lambda members: members[number].__dict__.update(facts)
+
+    link = Archive().file("a", b"").symlink("b", "a").file("c", b"").on("members", member(2, mode=0o644))
+    why = "A symbolic link of the mode 0644"
+    cut("link-mode", "tar.header", why, link, recovered=salvage(False, ["a"]))
+    cut(
+        "reserved-mode",
+        "tar.header",
+        "A reserved member of the mode 0600",
+        hello().on("members", member(0, mode=0o600)),
+    )
+    cut("reserved-mtime", "tar.header", "A reserved member of the time 5", hello().on("members", member(0, mtime=5)))
 
 
 def orders():
@@ -322,6 +338,9 @@ def orders():
         "columns", setting(("kinds.1", 9), ("digests", lambda digests: digests[:-1]), ("targets", ["x"]))
     )
     order("kind-columns", "entries.kind", "An unknown kind, and a target too many", kinds)
+    two = Archive().schema(GREETING, ("a", "example.Greeting", 0), ("b", "example.Greeting", 0))
+    two.on("index", setting(("streams.0.schema", 0), ("streams.1.name", "-b")))
+    order("streams", "index.streams", "A first stream of Schema 0, and a second with a bad name", two)
     least = Archive().file("a/../b", b"").on("index", setting(("pages.0.least_path", "x")))
     order("path-page", "path.invalid", "A path with '..', and another least path of the page", least)
 
@@ -349,6 +368,14 @@ def joined():
         whole + bytes(512),
         recovered=complete,
     )
+    at = places.index[1]
+    for name, why, more in (
+        ("index-twice", "A second index before the seek table.", whole[places.index[0] : at]),
+        ("index-ancillary", "An ancillary section after the index.", section("note", b"late")),
+    ):
+        data = whole[:at] + more + whole[at:]
+        code = "index.frame-gap" if name == "index-twice" else "section.head"
+        reject(name, "11.2", code, why, data, streamed="seek-table.mismatch", recovered=complete)
     text = b"Once upon a time there was no archive.\n" * 20
     code = "envelope.unknown-magic"
     reject("other-text", "11.3", code, "A text.", text, recovered=code)
@@ -561,6 +588,35 @@ def faults():
     why = "Two batches in the wrong order: the second, with the lower number, is not kept."
     reject("recover-order", "11.3", "entries.reserved", why, archive, recovered=salvage(False, [], {"log": 1}))
 
+    data, places = archive.build(), Places(archive)
+    last = places.batch("log", 1)[-1][1] - 1
+    why = "Two batches in the wrong order, the first damaged: its number counts all the same."
+    data = data[:last] + bytes([data[last] ^ 1]) + data[last + 1 :]
+    reject(
+        "recover-order-damaged",
+        "11.3",
+        "entries.reserved",
+        why,
+        data,
+        streamed="frame.decode",
+        recovered=salvage(False, [], {"log": 0}),
+    )
+
+    def chain(archive):
+        """An archive that ends where its first page must begin."""
+        places = Places(archive)
+        return places.cut(places.pages[0][0])
+
+    why = "An archive of the files a, a and b that ends before its pages: two of one path do not end the parsing."
+    data = chain(Archive().file("a", b"1").file("a", b"2").file("b", b""))
+    reject("recover-paths", "11.3", FOOTER, why, data, streamed="path.duplicate", recovered=salvage(False, ["a", "b"]))
+    path = ".rosettar/streams/none/00000000.binpb"
+    archive = hello().on("members", lambda members: members.insert(1, Member(BATCH, path, good, stream=0, records=1)))
+    why = "An archive with a batch of an undeclared stream that ends before its pages: its records are kept as a file."
+    files = ["hello.txt", "recovered-records/none/00000000.binpb"]
+    said = salvage(False, files)
+    reject("recover-undeclared", "11.3", FOOTER, why, chain(archive), streamed="entries.reserved", recovered=said)
+
     def changed(parts):
         parts[-2].data[3] ^= 1
 
@@ -590,6 +646,10 @@ RECOVERED = {
     "header-reserved": salvage(True, ["hello.txt"]),
     "feature": "feature.unknown",
     "late-feature": "feature.unknown",
+    "late-attribute-twice": salvage(False),
+    "manifest-other": salvage(False, ["hello.txt"]),
+    "schema-order": salvage(True, [], {"a": 0}),
+    "schema-twice": salvage(False, ["recovered-records/a/00000000.binpb"]),
     "kind-unknown": "entries.kind",
     "seek-table-cut": salvage(True, ["hello.txt"]),
     "seek-table-after": salvage(True, ["hello.txt"]),

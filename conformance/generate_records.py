@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Vectors about records and the types that describe them (FORMAT.md, sections 4.2 and 6)."""
 
-from making import accept, reject
+from making import accept, hello, reject
 from protos import (
     ANY,
     ANY_FILE,
@@ -405,6 +405,21 @@ def wire():
     record = Record(unknown + b"\x10\x07" + unknown, {"n": 7})
     shown("unknown-fields", why, file, kind, record)
 
+    values = Message(
+        "Values",
+        Field("n", 1, "int32"),
+        Field("packed", 2, "int32", "repeated", packed=True),
+        Map("map", 3, "string", "int32"),
+        Field("inner", 4, inner),
+    )
+    one = values.record(n=1, packed=[1, 2, 3], map={"k": 1}, inner=inner.record(a=1))
+    record = Record(bytes(one) + varint(9 << 3) + b"\x01", one.told)
+    why = "Exactly at the limit record-values: a number, three packed ones, a map entry, a message, an unknown field."
+    archive = archive_of(closure(File("example/values.proto", "example", inner, values)), values.full, record)
+    accept("records-values", "6", why, archive, level=2, limits=lambda data: {"record-values": 1 + 4 + 3 + 2 + 1})
+
+    shown("deep", "Messages in each other, 100 deep.", *nested(100))
+
     archive = Archive().schema(closure(file), ("first", "example.Merged", 0), ("second", "example.Inner", 0))
     archive.schema(GREETING, ("third", "example.Greeting", 0))
     archive.batch("first", kind.record(n=1), kind.record(n=2)).batch("third", greeting("a"))
@@ -431,6 +446,16 @@ def wire():
 
     archive = Archive().schema(GREETING, ("s", "example.Greeting", 0)).batch("s", *[greeting("")] * 300)
     accept("records-empty", "6", "Three hundred records of no bytes.", archive, level=2)
+
+
+def nested(depth):
+    """A file, a type of it, and a record of that: messages in each other, `depth` deep."""
+    kind = Message("Deep", Field("value", 1, "int32"))
+    kind.fields.append(Field("in", 2, kind))
+    record = kind.record(value=1)
+    for _ in range(depth):
+        record = Record(element(2, record), {"in": record.told})
+    return File("example/deep.proto", "example", kind), kind, record
 
 
 def undecodable():
@@ -461,6 +486,31 @@ def undecodable():
     archive = archive_of(closure(file), kind.full, Record(element(2, b"\x08\x01") * 20 + b"\x28\x01" * 20, {}))
     why = "With the limit record-values at 5, a record of dozens of values exceeds it."
     reject("limit-record-values", "6", "limit.record-values", why, archive, limits={"record-values": 5})
+
+    def many(name, why, data):
+        kind = Message("Values", Field("packed", 1, "int32", "repeated", packed=True))
+        archive = archive_of(closure(File("example/values.proto", "example", kind)), kind.full, Record(data, {}))
+        reject(f"limit-record-values-{name}", "6", "limit.record-values", why, archive, limits={"record-values": 3})
+
+    many(
+        "packed", "With the limit record-values at 3, a packed field of three numbers: a value itself.", b"\x0a\3\1\2\3"
+    )
+    many("unknown", "With the limit record-values at 3, four fields that the type does not have.", b"\x48\1" * 4)
+
+    file, kind, record = nested(101)
+    reject(
+        "record-deep",
+        "6",
+        "record.decode",
+        "Messages in each other, 101 deep.",
+        archive_of(closure(file), kind.full, record),
+    )
+    old = Message("Old", Field("text", 1, "string"), proto2=True)
+    why = "A string of a record of proto2 is not UTF-8."
+    archive = archive_of(
+        closure(File("example/old.proto", "example", old, syntax="proto2")), old.full, b"\x0a\x02\xc3\x28"
+    )
+    reject("record-utf-8-proto2", "6", "record.decode", why, archive)
 
 
 def descriptors():
@@ -555,6 +605,62 @@ def descriptors():
     named = [file_descriptor(f"{number:x}", "", []) for number in range(4096)]
     order = sorted([*((f"{n:x}", file) for n, file in enumerate(named)), ("example/greeting.proto", greeting_file)])
     refuse("files", "schema.too-large", "A descriptor set has 4 097 files.", *[file for _, file in order])
+
+    path = field(1, b"\xff.proto") + field(2, "example") + element(4, field(1, "Greeting"))
+    refuse("utf-8", "schema.protobuf", "A path is not UTF-8.", path)
+    pathless = field(2, "example") + element(4, field(1, "Greeting"))
+    refuse("path-empty", "schema.descriptor", "A file has no path.", pathless)
+    refuse(
+        "more-bytes",
+        "schema.protobuf",
+        "A descriptor set holds bytes beside files.",
+        greeting_file,
+        tail=element(100, b"x"),
+    )
+    cut = element(8, b"\x0a\x05x")
+    refuse("options-cut", "schema.protobuf", "Options end within a field.", greeting_file + cut)
+    cut = element(9, b"\x0a\x05x")
+    refuse("source-cut", "schema.protobuf", "Source info ends within a field.", greeting_file + cut)
+
+    def named(length):
+        members = member("a", 1, more=field(10, "j" * length))
+        return base + element(4, field(1, "Greeting") + element(2, members)) + field(12, "proto3")
+
+    refuse("json-name-long", "schema.too-large", "A field has a JSON name of 256 bytes.", named(256))
+    archive = archive_of(descriptor_set(named(255)), "example.Greeting", Record(b"\x08\x01", {"j" * 255: 1}))
+    accept("schema-json-name-longest", "4.2", "A field has a JSON name of 255 bytes.", archive, level=2)
+
+    # Nothing uses these, but who verifies builds the types all the same.
+    for name, why, more in (
+        ("twice", "A Schema without streams has a message twice.", element(4, field(1, "Greeting")) * 2),
+        (
+            "unresolved",
+            "A Schema without streams has a field of a type that is not defined.",
+            element(4, field(1, "M") + element(2, member("a", 1, kind=11, more=field(6, ".example.Lost")))),
+        ),
+    ):
+        archive = hello().schema(descriptor_set(base + more + field(12, "proto3")))
+        reject(f"schema-unused-{name}", "4.2", "schema.descriptor", why, archive)
+
+    def order(name, code, why, *files, kind="example.Greeting"):
+        archive = Archive().schema(descriptor_set(*files), ("a", kind, 0))
+        reject(f"order-{name}", "11.1", code, f"{why}: the first is reported.", archive)
+
+    order(
+        "descriptor-type",
+        "schema.descriptor",
+        "A message twice, and a type that is missing",
+        twice,
+        kind="example.None",
+    )
+    lost = file_descriptor("a.proto", "", [], ["nowhere.proto"])
+    order("closure-order", "schema.closure", "A file that is missing, and a wrong order", greeting_file, lost)
+    order("twice-closure", "schema.order", "A path twice, and a file that is missing", lost, lost, greeting_file)
+    cycle = file_descriptor("x.proto", "", [], ["x.proto"])
+    empty_file = file_descriptor("a.proto", "", [])
+    order("cycle-order", "schema.cycle", "A cycle, and a wrong order before it", greeting_file, empty_file, cycle)
+    spaced = file_descriptor("a.proto", "a b", [])
+    order("order-descriptor", "schema.order", "A wrong order, and a package with a space", greeting_file, spaced)
 
     long = "p" * 255 + "." + "q" * 255 + "." + "r" * 255
     kind = Message("N" * 128, Field("text", 1, "string"))

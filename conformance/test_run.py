@@ -4,7 +4,7 @@
 
     python conformance/test_run.py [--quick | --all]
 
-The driver of the Rust crate is given all vectors, the others a sample; with `--quick` all of them a sample, with `--all`
+The driver of the Rust crate is given all vectors, the others a sample; with `--quick` all get a sample, with `--all`
 all vectors. The Rust driver is taken from ROSETTAR_CONFORMANCE_DRIVER or from the target directory, if it was built
 (`cargo build --example conformance_driver`).
 """

@@ -343,6 +343,28 @@ def test_programs(report, vectors):
             report.check(f"{program} {facts['id']}", problem)
 
 
+def test_magic(report, vectors):
+    """file(1) knows archives by spec/magic, and nothing else for one."""
+    magic = HERE.parent / "spec" / "magic"
+    if not magic.exists() or not shutil.which("file"):
+        print("skipped: magic: spec/magic is not there" if not magic.exists() else "skipped: magic: file not found")
+        return
+    known = [
+        (facts, path) for facts, path in vectors if path.read_bytes()[:25] == reader.EMPTY_FRAME + reader.HEADER_START
+    ]
+    others = [(facts, path) for facts, path in vectors if (facts, path) not in known]
+    for option in ("--mime-type", "--extension", "--no-pad"):
+        paths = [path for _, path in known + others]
+        command = ["file", "--brief", option, "-m", str(magic), *map(str, paths)]
+        lines = subprocess.run(command, capture_output=True, text=True).stdout.splitlines()
+        for (facts, path), line in zip(known + others, lines, strict=True):
+            version = "".join(f"{number}." for number in path.read_bytes()[25:27])[:-1]
+            told = {"--mime-type": "application/vnd.rosettar", "--extension": "rtar"}.get(option, "Rosettar archive")
+            whole = option != "--no-pad" or line.startswith(f"Rosettar archive, version {version}")
+            right = line.startswith(told) and whole if (facts, path) in known else "osettar" not in line
+            report.check(f"magic {option} {facts['id']}", "" if right else f"file says {line}")
+
+
 def main():
     report, vectors = Report(), load_vectors()
     test_generator(report)
@@ -356,6 +378,7 @@ def main():
     test_damage(report)
     test_tarfile(report, vectors)
     test_programs(report, vectors)
+    test_magic(report, vectors)
     test_mutants(report)
     print(f"{report.passed} passed, {report.failed} failed")
     return 1 if report.failed else 0

@@ -6,7 +6,7 @@ import { sha256 } from '@noble/hashes/sha2.js';
 import { KIND, isUser } from './tar.mjs';
 import { compareText, concat, equal, fail, utf8 } from './wire.mjs';
 
-const MAX_IMPLIED_DIRECTORIES = 1048576; // section 11.4
+const MAX_IMPLIED_DIRECTORIES = 1048576; // section 5.1
 const bigSum = (numbers) => numbers.reduce((a, b) => a + b, 0n);
 const isSorted = (texts) => texts.every((text, i) => text !== '' && (i === 0 || compareText(texts[i - 1], text) < 0));
 

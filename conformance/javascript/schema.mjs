@@ -252,6 +252,7 @@ class Judge {
 
   field(field) {
     this.options(field);
+    if (field.jsonName !== undefined && utf8(field.jsonName).length > MAX_NAME_PART) tooLarge('a JSON name that is too long');
     if (field.number < 1 || field.number > 536870911) wrong(`${field.name} has number ${field.number}`);
     if (field.label !== undefined && !(field.label >= 1 && field.label <= 3)) {
       wrong(`${field.name} has label ${field.label}`);

@@ -16,33 +16,34 @@ import struct
 from wire import MIB, Refused, Undecodable, decode, require, varint, wire_fields
 
 # ---------------------------------------------------------------------------------------------------------------------
-# google/protobuf/descriptor.proto, as far as it is needed. Names are compared as bytes.
+# google/protobuf/descriptor.proto, as far as it is needed. Text is UTF-8, and compared as bytes.
 # ---------------------------------------------------------------------------------------------------------------------
 
 FIELD = {
-    1: ("name", "bytes"),
-    2: ("extendee", "bytes"),
+    1: ("name", "text"),
+    2: ("extendee", "text"),
     3: ("number", "int32"),
     4: ("label", "int32"),
     5: ("type", "int32"),
-    6: ("type_name", "bytes"),
+    6: ("type_name", "text"),
+    7: ("default_value", "text"),
     8: ("options", "bytes"),
     9: ("oneof_index", "int32"),
-    10: ("json_name", "bytes"),
+    10: ("json_name", "text"),
     17: ("proto3_optional", "uint64"),
 }
-NAMED = {1: ("name", "bytes"), 2: ("options", "bytes")}
-ENUM_VALUE = {1: ("name", "bytes"), 2: ("number", "int32"), 3: ("options", "bytes")}
+NAMED = {1: ("name", "text"), 2: ("options", "bytes")}
+ENUM_VALUE = {1: ("name", "text"), 2: ("number", "int32"), 3: ("options", "bytes")}
 ENUM = {
-    1: ("name", "bytes"),
+    1: ("name", "text"),
     2: ("value", [ENUM_VALUE]),
     3: ("options", "bytes"),
     4: ("reserved_range", ["bytes"]),
-    5: ("reserved_name", ["bytes"]),
+    5: ("reserved_name", ["text"]),
 }
 MESSAGE_OPTIONS = {7: ("map_entry", "uint64")}
 DESCRIPTOR = {
-    1: ("name", "bytes"),
+    1: ("name", "text"),
     2: ("field", [FIELD]),
     4: ("enum_type", [ENUM]),
     5: ("extension_range", ["bytes"]),
@@ -50,21 +51,22 @@ DESCRIPTOR = {
     7: ("options", "bytes"),
     8: ("oneof_decl", [NAMED]),
     9: ("reserved_range", ["bytes"]),
-    10: ("reserved_name", ["bytes"]),
+    10: ("reserved_name", ["text"]),
 }
 DESCRIPTOR[3] = ("nested_type", [DESCRIPTOR])
-METHOD = {1: ("name", "bytes"), 4: ("options", "bytes")}
-SERVICE = {1: ("name", "bytes"), 2: ("method", [METHOD]), 3: ("options", "bytes")}
+METHOD = {1: ("name", "text"), 4: ("options", "bytes")}
+SERVICE = {1: ("name", "text"), 2: ("method", [METHOD]), 3: ("options", "bytes")}
 FILE = {
-    1: ("name", "bytes"),
-    2: ("package", "bytes"),
-    3: ("dependency", ["bytes"]),
+    1: ("name", "text"),
+    2: ("package", "text"),
+    3: ("dependency", ["text"]),
     4: ("message_type", [DESCRIPTOR]),
     5: ("enum_type", [ENUM]),
     6: ("service", [SERVICE]),
     7: ("extension", [FIELD]),
     8: ("options", "bytes"),
-    12: ("syntax", "bytes"),
+    9: ("source_code_info", {}),
+    12: ("syntax", "text"),
     14: ("edition", "int32"),
 }
 FILE_SET = {1: ("file", [FILE])}
@@ -137,6 +139,12 @@ def check(condition, message):
     require(condition, "schema.descriptor", message)
 
 
+def check_options(options):
+    """Of options, only the wire format counts."""
+    bound(len(options), MIB, "bytes of options in one place")
+    decode({}, options, "schema.protobuf")
+
+
 def bound(count, most, what):
     require(count <= most, "schema.too-large", f"a descriptor set has {count} {what}, more than {most}")
 
@@ -184,7 +192,7 @@ class Pool:
         bound(self.declarations, 65536, "ranges and reserved names")
 
     def _add_file(self, file, pending):
-        bound(len(file.options), MIB, "bytes of options in one place")
+        check_options(file.options)
         editions = file.syntax == b"editions" or "edition" in file.present
         require(not editions, "schema.edition", f"{file.name!r} uses an edition")
         check(file.syntax in (b"", b"proto2", b"proto3"), f"{file.name!r} has the syntax {file.syntax!r}")
@@ -206,28 +214,29 @@ class Pool:
             scope = self._add_symbol(file.package, service.name)
             for method in service.method:
                 self._add_symbol(scope, method.name)
-                bound(len(method.options), MIB, "bytes of options in one place")
+                check_options(method.options)
 
     def _add_enum(self, scope, enum, proto3):
         full = self._add_symbol(scope, enum.name)
-        bound(len(enum.options), MIB, "bytes of options in one place")
+        check_options(enum.options)
         self._count(len(enum.reserved_range) + len(enum.reserved_name))
         check(enum.value, f"enum {full!r} has no values")
         check(not proto3 or enum.value[0].number == 0, f"enum {full!r} does not begin with 0")
         for value in enum.value:
             self._add_symbol(scope, value.name)  # a value is a sibling of its enum
-            bound(len(value.options), MIB, "bytes of options in one place")
+            check_options(value.options)
         self.types[full] = EnumType(full.decode(), enum.value, closed=not proto3)
 
     def _add_message(self, scope, message, proto3, depth, pending):
         bound(depth, 32, "levels of nesting")
         full = self._add_symbol(scope, message.name)
-        bound(len(message.options), MIB, "bytes of options in one place")
+        check_options(message.options)
         self._count(len(message.extension_range) + len(message.reserved_range) + len(message.reserved_name))
         options = decode(MESSAGE_OPTIONS, message.options, "schema.protobuf")
         made = self.types[full] = MessageType(full.decode(), bool(options.map_entry))
         for oneof in message.oneof_decl:
             self._add_symbol(full, oneof.name)
+            check_options(oneof.options)
         for descriptor in message.field:
             field = self._add_field(full, descriptor, proto3, pending, b"")
             check(field.number not in made.fields, f"{full!r} has two fields {field.number}")
@@ -247,7 +256,8 @@ class Pool:
 
     def _add_field(self, scope, descriptor, proto3, pending, extendee):
         self._add_symbol(scope, descriptor.name)
-        bound(len(descriptor.options), MIB, "bytes of options in one place")
+        check_options(descriptor.options)
+        bound(len(descriptor.json_name), 255, "bytes in a JSON name")
         field = Field(descriptor, proto3, scope, bool(extendee))
         legal = 1 <= field.number < 1 << 29 and not 19000 <= field.number <= 19999
         check(legal, f"{field.full_name!r} has the number {field.number}")
@@ -301,19 +311,25 @@ class Pool:
             raise Undecodable("messages are nested too deeply")
         for number, wire, value in wire_fields(data):
             field = kind.field(number)
+            self._spend(budget)
             if not field:
                 continue
             if field.repeated and wire == 2 and WIRE.get(field.kind, 0) not in (2, 3):
                 elements = unpack(field.kind, value)
+                self._spend(budget, len(elements))
             elif wire == WIRE.get(field.kind, 0):
                 elements = [value]
             else:
                 continue  # another wire type than the field's: an unknown field
             for element in elements:
-                budget[0] -= 1
-                require(budget[0] >= 0, "limit.record-values", "a record has more values than the limit record-values")
                 self._store(kind, field, element, values, budget, depth)
         return values
+
+    @staticmethod
+    def _spend(budget, count=1):
+        """Each field is a value, known or not, and so is each number of a packed one."""
+        budget[0] -= count
+        require(budget[0] >= 0, "limit.record-values", "a record has more values than the limit record-values")
 
     def _store(self, kind, field, raw, values, budget, depth):
         if field.is_map:
@@ -495,10 +511,11 @@ def parse_files(descriptor_set):
     bound(sum(len(path) for file in files for path in file.dependency), 16 * MIB, "bytes of imported paths")
     paths = [file.name for file in files]
     known = set(paths)
+    check(b"" not in known, "a file has no path")
+    require(len(known) == len(paths), "schema.order", "a path occurs twice")
     for file in files:
         for path in file.dependency:
             require(path in known, "schema.closure", f"{file.name!r} imports {path!r}, which is missing")
-    require(len(known) == len(paths), "schema.order", "a path occurs twice")
     order = right_order(files)
     require(len(order) == len(paths), "schema.cycle", "files import each other")
     require(order == paths, "schema.order", f"the files are not in the order {order[:8]}")

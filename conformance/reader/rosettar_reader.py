@@ -249,6 +249,7 @@ def member_header(entry):
     return header + header_block(field_form(name), entry.mode, size, mtime, kind, field_form(target))
 
 
+MOST_IMPLIED = 1_048_576  # directories that are no entries
 CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
 RESERVED_PATH = re.compile(
     r"\.rosettar/(?:schemas/([0-9]{8})\.binpb|streams/([^/]+)/(?:([0-9]{8})\.binpb|stream\.txt))"
@@ -307,6 +308,33 @@ def check_reserved(entry, streams):
         entry.stream = next((number for number, s in enumerate(streams) if s.name == stream), -1)
     named = 0 <= entry.stream < len(streams) and streams[entry.stream].name == stream
     require(named, "entries.reserved", f"{entry.path!r} does not name its stream")
+
+
+class PathTable:
+    """What shows only in all paths together, one at a time ("Entries and paths")."""
+
+    def __init__(self):
+        self.kinds, self.implied = {}, set()  # of entries; directories that are none so far
+
+    def add(self, entry):
+        path, user = entry.path, entry.kind in USER_KINDS
+        if user:
+            require(path not in self.kinds, "path.duplicate", f"path {path!r} occurs twice")
+            require(entry.kind == DIRECTORY or path not in self.implied, "path.parent", f"{path!r} is no directory")
+        implied, at = [], path.find("/")
+        while at >= 0:
+            parent = path[:at]
+            kind = self.kinds.get(parent)
+            require(kind in (None, DIRECTORY), "path.parent", f"{parent!r} is no directory")
+            if kind is None and parent not in self.implied:
+                implied.append(parent)
+            at = path.find("/", at + 1)
+        few = len(self.implied) + len(implied) <= MOST_IMPLIED
+        require(few, "limit.entries", f"paths imply more than {MOST_IMPLIED} directories")
+        self.implied.update(implied)
+        if user:  # that reserved members occur once is another rule
+            self.kinds[path] = entry.kind
+            self.implied.discard(path)
 
 
 def is_inside(entry):
@@ -389,7 +417,8 @@ STREAM_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,62}")
 TYPE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*")
 
 
-def check_streams(streams, limits):
+def check_streams(streams, limits, also=lambda stream: None):
+    """Streams, each in turn; `also` is what else is to be checked of one."""
     require(len(streams) <= limits["streams"], "limit.streams", f"the archive has {len(streams)} streams")
     names = set()
     for stream in streams:
@@ -398,6 +427,7 @@ def check_streams(streams, limits):
         names.add(stream.name.lower())
         legal = TYPE_NAME.fullmatch(stream.type) and len(stream.type) <= 1024
         require(legal, "manifest.streams", f"type {stream.type!r} of stream {stream.name!r} is not a type name")
+        also(stream)
 
 
 def page_entries(data, limits, streams, count, offset):
@@ -629,11 +659,16 @@ class Archive:
         for number in late:
             between = first_payload < number < self.first_page - 1
             require(between and decoded[number] == 0, code, f"frame {number} cannot be a late Schema")
-        check_streams(index.streams, limits)
         before = 1
-        for number, stream in enumerate(index.streams):
-            require(before <= stream.schema < index.schema_count, code, f"stream {stream.name!r} has a wrong Schema")
+
+        def check_schema(stream):
+            nonlocal before
+            right = before <= stream.schema < index.schema_count
+            require(right, "index.streams", f"stream {stream.name!r} has a wrong Schema")
             before = stream.schema
+
+        check_streams(index.streams, limits, check_schema)
+        for number, stream in enumerate(index.streams):
             if all(len(page.record_counts) == len(index.streams) for page in index.pages):  # else refused below
                 records = sum(page.record_counts[number] for page in index.pages)
                 require(
@@ -753,18 +788,9 @@ class Archive:
         return self._entries
 
     def _check_table(self, entries):
-        kinds = {}
+        paths = PathTable()
         for entry in entries:
-            if entry.kind in USER_KINDS:
-                require(entry.path not in kinds, "path.duplicate", f"path {entry.path!r} occurs twice")
-                kinds[entry.path] = entry.kind
-        for path in kinds:
-            at = path.find("/")
-            while at >= 0:
-                require(
-                    kinds.get(path[:at], DIRECTORY) == DIRECTORY, "path.parent", f"{path[:at]!r} is not a directory"
-                )
-                at = path.find("/", at + 1)
+            paths.add(entry)
 
         # "Reserved members".
         code, index = "entries.reserved", self.index

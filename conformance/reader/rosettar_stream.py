@@ -28,6 +28,7 @@ from rosettar_reader import (
     ZSTD_MAGIC,
     Archive,
     Entry,
+    PathTable,
     RecordScanner,
     check_first_bytes,
     check_manifest,
@@ -134,32 +135,14 @@ def read_header(take, limits):
     require(right, "tar.header", f"the header of {path!r} is not the one that its entry has")
     check_path(path, limits)
     if kind == SYMLINK:
+        require(entry.mode == 0o777, "tar.header", f"the symbolic link {path!r} has another mode than 0777")
         check_target(entry.target, limits)
     if path.split("/")[0].encode().lower() == b".rosettar":
         match = RESERVED_PATH.fullmatch(path)
         require(match and kind == FILE, "path.reserved", f"path {path!r} is reserved")
         entry.kind = SCHEMA_MEMBER if match[1] else BATCH if match[3] else STREAM_MEMBER
+        require((entry.mode, mtime) == (0o644, 0), "tar.header", f"the reserved {path!r} has another mode or time")
     return entry, len(header)
-
-
-class PathTable:
-    """What shows only in all paths together, one at a time ("Entries and paths")."""
-
-    def __init__(self):
-        self.kinds, self.parents = {}, set()
-
-    def add(self, entry):
-        path = entry.path
-        require(path not in self.kinds, "path.duplicate", f"path {path!r} occurs twice")
-        require(entry.kind == DIRECTORY or path not in self.parents, "path.parent", f"{path!r} is no directory")
-        above, at = [], path.find("/")
-        while at >= 0:
-            parent = path[:at]
-            require(self.kinds.get(parent, DIRECTORY) == DIRECTORY, "path.parent", f"{parent!r} is no directory")
-            above.append(parent)
-            at = path.find("/", at + 1)
-        self.kinds[path] = entry.kind
-        self.parents.update(above)
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -337,9 +320,8 @@ class ArchiveStream(Archive):
         return self
 
     def _judge(self, entry, paths):
-        if entry.kind in USER_KINDS:
-            paths.add(entry)
-        else:
+        paths.add(entry)
+        if entry.kind not in USER_KINDS:
             name = entry.path.split("/")[2]
             names = [stream.name for stream in self.streams]
             entry.stream = names.index(name) if name in names else -1

@@ -30,6 +30,7 @@ from rosettar_reader import (
     SYMLINK,
     USER_KINDS,
     Entry,
+    PathTable,
     check_path,
     check_reserved,
     check_streams,
@@ -39,7 +40,6 @@ from rosettar_reader import (
     stream_text,
     zstd,
 )
-from rosettar_stream import PathTable
 from wire import MIB, SHA256, Refused, require
 
 # The descriptors of rosettar.v1 that become Schema 0 where nothing better is at hand.

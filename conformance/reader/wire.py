@@ -145,11 +145,12 @@ class Message:
                     parts.setdefault(name, []).append(scalar(element))
             elif scalar and wire == 0:
                 parts.setdefault(name, []).append(scalar(value))
-            elif kind == "string" and wire == 2:
+            elif kind in ("string", "text") and wire == 2:  # "text" is kept as bytes
                 try:
-                    parts.setdefault(name, []).append(value.decode("utf-8"))
+                    text = value.decode("utf-8")
                 except UnicodeDecodeError:
                     raise Undecodable(f"{name} is not UTF-8") from None
+                parts.setdefault(name, []).append(text if kind == "string" else value)
             elif kind == "bytes" and wire == 2 or isinstance(kind, dict) and wire == 2:
                 parts.setdefault(name, []).append(value)
             # Everything else is an unknown field, and ignored.
@@ -163,7 +164,7 @@ class Message:
             elif values:
                 decoded = values[-1]
             else:
-                decoded = {"string": "", "bytes": b""}.get(kind, 0)
+                decoded = {"string": "", "text": b"", "bytes": b""}.get(kind, 0)
             setattr(self, name, decoded)
         self.present = parts.keys()  # for the few fields that may be set to their default
 
