@@ -1,5 +1,9 @@
 //! Writing C1Z files, in one pass to any sink (C1Z.md, "Writing").
 
+mod v1;
+
+pub(crate) use v1::write_v1;
+
 use std::collections::HashSet;
 use std::fmt;
 use std::io::{self, Read, Write};
@@ -29,8 +33,6 @@ const BATCH_BYTES: usize = 1 << 20;
 const BATCH_FILES: usize = 128;
 /// How much is read at a time.
 const PIECE: usize = 256 << 10;
-/// The window of version 1: 8 MiB.
-const V1_WINDOW_LOG: u32 = 23;
 
 /// Where the bytes go.
 pub(super) enum Sink<'a> {
@@ -504,40 +506,6 @@ fn add_member(sink: &mut impl Write, entry: &Entry, source: &mut Exact<'_, impl 
     source.all(&mut |piece| sink.write_all(piece).map_err(cannot_write))?;
     let padding = (512 - entry.size % 512) % 512;
     sink.write_all(&[0; 512][..padding as usize]).map_err(cannot_write)
-}
-
-/// Writes a C1Z v1 file: the SQLite database that `source` has, in one frame. Returns the size of the file.
-///
-/// # Errors
-/// `c1z.database` where it is no SQLite database; `io.read`, `io.write`, `io.file`, `usage.*`.
-pub(crate) fn write_v1(sink: impl Write, source: impl Read, level: i32, monitor: &Monitor) -> Result<u64> {
-    check_level(level)?;
-    let mut source = source;
-    let mut magic = Vec::new();
-    (&mut source).take(16).read_to_end(&mut magic).map_err(cannot_read)?;
-    if magic != *b"SQLite format 3\0" {
-        let message = "expected a SQLite database, which begins with `SQLite format 3`";
-        return Err(Error::new(code::C1Z_DATABASE, message));
-    }
-    let mut sink = Counted { sink, size: 0 };
-    sink.write_all(&c1z::MAGIC_V1).map_err(cannot_write)?;
-    let mut encoder = encoder(&mut sink, level, None)?;
-    encoder.window_log(V1_WINDOW_LOG).map_err(cannot_write)?;
-    let mut piece = vec![0; PIECE];
-    let mut source = magic.chain(source);
-    loop {
-        match source.read(&mut piece) {
-            Ok(0) => break,
-            Ok(read) => {
-                encoder.write_all(&piece[..read]).map_err(cannot_write)?;
-                monitor.advance(read as u64)?;
-            }
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(cannot_read(error)),
-        }
-    }
-    encoder.finish().map_err(cannot_write)?;
-    Ok(sink.size)
 }
 
 fn encoder<'e, W: Write>(sink: W, level: i32, size: Option<u64>) -> Result<Encoder<'e, W>> {
