@@ -39,6 +39,7 @@ fn no_space_left() {
             }
             assert!(left < PAGES, "{}: {}", scenario.name, ended.what);
         }
+        println!("{}: refused {refused} times", scenario.name);
         // A run that is not given what it needs has been seen.
         assert!(refused > 0, "{}", scenario.name);
     }

@@ -36,6 +36,7 @@ fn killed_at_every_system_call() {
             }
         });
         let killed = killed.into_inner();
+        println!("{}: killed at {killed} of {} calls", scenario.name, calls.len());
         assert!(killed * 10 > calls.len() * 9, "{}: killed at {killed} of {} calls", scenario.name, calls.len());
     }
 }
@@ -64,6 +65,7 @@ fn an_error_at_every_file_system_call() {
             }
         });
         let hit = hit.into_inner();
+        println!("{}: {hit} of {} faults came about", scenario.name, trials.len());
         assert!(hit * 10 > trials.len() * 9, "{}: {hit} of {} faults came about", scenario.name, trials.len());
     }
 }
