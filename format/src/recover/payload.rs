@@ -128,7 +128,9 @@ impl<'s> Payload<'s> {
             return Ok(Some(Arc::clone(chunk)));
         }
         let stored = read_range(self.source, place.offset, u64::from(place.stored))?;
-        let mut chunk = Vec::new();
+        // The oldest chunk goes before the next one comes, which takes its place in memory where nobody reads it any more.
+        let oldest = if self.kept.len() == KEPT { self.kept.pop_front() } else { None };
+        let mut chunk = oldest.and_then(|(_, chunk)| Arc::try_unwrap(chunk).ok()).unwrap_or_default();
         match decode(&mut self.decoder, &stored, &mut chunk)? {
             true if chunk.len() == place.decoded as usize => {}
             // Its digest is right, so it was written like this; there is nothing in it to salvage.
@@ -138,9 +140,7 @@ impl<'s> Payload<'s> {
                 return Ok(None);
             }
         }
-        if self.kept.len() == KEPT {
-            self.kept.pop_front();
-        }
+        drop(stored);
         let chunk = Arc::new(chunk);
         self.kept.push_back((number, Arc::clone(&chunk)));
         Ok(Some(chunk))
