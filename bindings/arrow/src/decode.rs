@@ -300,19 +300,15 @@ fn special(
         Kind::Paths => {
             let list = table.list(column);
             list.begin(row);
-            let (start, end) = cursor.delimited()?;
-            let mut inner = Cursor { bytes: &cursor.bytes[..end], at: start };
-            while !inner.is_empty() {
-                let key = inner.key()?;
+            each_field(key, cursor, |inner, key| {
                 state.count()?;
-                if key != 1 << 3 | wire::BYTES {
+                if !is_first(key, 1 << 3 | wire::BYTES)? {
                     state.unknown += 1;
-                    inner.skip(key, depth)?;
-                    continue;
+                    return inner.skip(key, depth + 1).map(drop);
                 }
                 let item = list.items.push(&mut state.growth)?;
-                value(&Kind::String, &mut list.items, 0, item, key, &mut inner, depth, state)?;
-            }
+                value(&Kind::String, &mut list.items, 0, item, key, inner, depth, state)
+            })?;
         }
         Kind::Json(descriptor) => {
             let slots = data.json(row, grown);
@@ -386,28 +382,10 @@ fn time(
 ) -> Result<(), Fault> {
     const SECONDS: u32 = 1 << 3 | wire::VARINT;
     const NANOS: u32 = 2 << 3 | wire::VARINT;
-    let grouped = (key & 7 == wire::GROUP).then_some((key & !7) | wire::END_GROUP);
-    let mut inner = match grouped {
-        Some(_) => *cursor,
-        None => {
-            let (start, end) = cursor.delimited()?;
-            Cursor { bytes: &cursor.bytes[..end], at: start }
-        }
-    };
-    loop {
-        if inner.is_empty() {
-            if grouped.is_some() {
-                return Err(Fault::truncated());
-            }
-            break;
-        }
-        match inner.key()? {
+    each_field(key, cursor, |inner, key| {
+        match key {
             SECONDS => slot.0 = inner.varint()? as i64,
             NANOS => slot.1 = inner.varint()? as i32,
-            key if Some(key) == grouped => {
-                *cursor = inner;
-                break;
-            }
             key if matches!(key >> 3, 1 | 2) => {
                 return Err(Fault::new(format!("expected a varint, found {}", wire::name(key))));
             }
@@ -416,7 +394,8 @@ fn time(
                 inner.skip(key, depth + 1)?;
             }
         }
-    }
+        Ok(())
+    })?;
     if to_unit(*slot, per_second).is_none() {
         return Err(Fault::new(format!(
             "{} seconds and {} nanoseconds are more than 64 bits hold at {per_second} to a second: choose a coarser unit",
@@ -445,24 +424,53 @@ fn wrapper(
     depth: usize,
     state: &mut State,
 ) -> Result<(), Fault> {
-    if key & 7 == wire::GROUP {
-        return Err(Fault::new("a well-known type as a group"));
-    }
-    let (start, end) = cursor.delimited()?;
-    let mut inner = Cursor { bytes: &cursor.bytes[..end], at: start };
-    while !inner.is_empty() {
-        let key = inner.key()?;
+    each_field(key, cursor, |inner, key| {
         state.count()?;
-        if key == inner_key {
-            value(kind, table, column, row, key, &mut inner, depth, state)?;
-        } else if key >> 3 == 1 {
-            return Err(Fault::new(format!("expected {}, found {}", wire::name(inner_key), wire::name(key))));
-        } else {
-            state.unknown += 1;
-            inner.skip(key, depth + 1)?;
+        if is_first(key, inner_key)? {
+            return value(kind, table, column, row, key, inner, depth, state);
         }
+        state.unknown += 1;
+        inner.skip(key, depth + 1).map(drop)
+    })
+}
+
+/// Calls `each` with the key of every field of the message or group that comes next, and where its value begins.
+#[inline(always)]
+fn each_field<'a>(
+    key: u32,
+    cursor: &mut Cursor<'a>,
+    mut each: impl FnMut(&mut Cursor<'a>, u32) -> Result<(), Fault>,
+) -> Result<(), Fault> {
+    let end_group = (key & 7 == wire::GROUP).then_some((key & !7) | wire::END_GROUP);
+    let mut inner = match end_group {
+        Some(_) => *cursor,
+        None => {
+            let (start, end) = cursor.delimited()?;
+            Cursor { bytes: &cursor.bytes[..end], at: start }
+        }
+    };
+    loop {
+        if inner.is_empty() {
+            return if end_group.is_some() { Err(Fault::truncated()) } else { Ok(()) };
+        }
+        let key = inner.key()?;
+        if Some(key) == end_group {
+            *cursor = inner;
+            return Ok(());
+        }
+        each(&mut inner, key)?;
     }
-    Ok(())
+}
+
+/// Whether this is the key of the one field, number 1, that a type has. Another wire type is wrong, another number unknown.
+fn is_first(key: u32, expected: u32) -> Result<bool, Fault> {
+    match key {
+        key if key == expected => Ok(true),
+        key if key >> 3 == 1 => {
+            Err(Fault::new(format!("expected {}, found {}", wire::name(expected), wire::name(key))))
+        }
+        _ => Ok(false),
+    }
 }
 
 /// The bytes of a message, after those that came before: together they are the message merged.

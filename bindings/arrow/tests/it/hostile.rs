@@ -1,6 +1,8 @@
 //! Records of any bytes: nothing panics, and the verdict is that of the crate's own decoder.
 
 use proptest::prelude::*;
+use prost::Message;
+use prost_types::field_descriptor_proto::Type as FieldType;
 use rosettar_arrow::{ArrowOptions, Cut, OnError, read};
 
 use crate::support::{Schema, schema};
@@ -85,7 +87,12 @@ fn accepted(schema: &Schema, record: &[u8], options: &ArrowOptions) -> Result<()
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 600, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig {
+        // PROPTEST_CASES asks for more.
+        cases: ProptestConfig::default().cases.max(600),
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
 
     #[test]
     fn any_bytes(record in message(4)) {
@@ -111,6 +118,49 @@ proptest! {
             }
             Ok(())
         })?;
+    }
+}
+
+/// A well-known type's fields in every wire type, with the type as a message and as a group (which editions call a delimited
+/// one).
+#[test]
+fn well_known_types_on_any_wire() {
+    let proto = r#"syntax = "proto2"; import "google/protobuf/timestamp.proto"; import "google/protobuf/wrappers.proto";
+        import "google/protobuf/struct.proto"; import "google/protobuf/field_mask.proto"; import "google/protobuf/empty.proto";
+        message T { optional google.protobuf.Timestamp t = 1; optional google.protobuf.StringValue s = 2;
+          optional google.protobuf.Int32Value i = 3; optional google.protobuf.DoubleValue d = 4;
+          optional google.protobuf.FieldMask f = 5; optional google.protobuf.Empty e = 6; optional google.protobuf.ListValue l = 7;
+          repeated google.protobuf.FieldMask g = 8; }"#;
+    let values: [&[u8]; 5] = [&[0], &[0; 8], &[1, b'x'], &[], &[0; 4]];
+    for group in [false, true] {
+        let mut plain = schema(proto);
+        if group {
+            let mut set = prost_types::FileDescriptorSet::decode(&plain.set[..]).unwrap();
+            let file = set.file.iter_mut().find(|file| file.name() == "t.proto").unwrap();
+            file.message_type[0].field.iter_mut().for_each(|field| field.set_type(FieldType::Group));
+            plain.set = set.encode_to_vec();
+            let pool = rosettar::schema::build_pool(&plain.set).unwrap();
+            plain.message = rosettar::schema::message(&pool, "T").unwrap();
+        }
+        let mut seen = [0, 0];
+        for (outer, number) in (1u8..=8).flat_map(|outer| (1..=3).map(move |number| (outer, number))) {
+            for (wire_type, value) in [0u8, 1, 2, 3, 5].into_iter().zip(values) {
+                let mut inner = vec![number << 3 | wire_type];
+                inner.extend_from_slice(value);
+                if wire_type == 3 {
+                    inner.push(number << 3 | 4);
+                }
+                let record = match group {
+                    true => [&[outer << 3 | 3][..], &inner, &[outer << 3 | 4]].concat(),
+                    false => [&[outer << 3 | 2, inner.len() as u8][..], &inner].concat(),
+                };
+                let expected = rosettar::record::decode(&plain.message, &record, &Default::default());
+                let found = accepted(&plain, &record, &ArrowOptions::new());
+                assert_eq!(found.is_ok(), expected.is_ok(), "group {group}, {record:02x?}: {expected:?}, {found:?}");
+                seen[usize::from(expected.is_ok())] += 1;
+            }
+        }
+        assert!(seen[0] > 20 && seen[1] > 40, "{seen:?}");
     }
 }
 
