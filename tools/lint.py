@@ -9,6 +9,7 @@ import sys
 import tomllib
 from pathlib import Path
 
+from audit import dependencies
 from steps import Steps
 
 WINDOWS = ("x86_64-pc-windows-gnu", "x86_64-pc-windows-msvc")
@@ -51,20 +52,6 @@ def windows(steps):
         steps.run(f"cargo check for {target}", check)
         return
     steps.note("cargo check for Windows", "not done: no such target and C compiler are installed")
-
-
-def dependencies(steps):
-    if subprocess.run(["cargo", "deny", "--version"], capture_output=True).returncode:
-        steps.skip("cargo-deny: not installed (cargo install cargo-deny --locked)")
-        return
-    deny = ["cargo", "deny", "--locked"]
-    steps.run("licences, bans, sources", [*deny, "check", "licenses", "bans", "sources"])
-    # Advisories come from a git repository. Where that cannot be reached, the rest has been checked all the same.
-    fetched = subprocess.run([*deny, "fetch", "db"], capture_output=True, text=True)
-    if fetched.returncode:
-        steps.skip("cargo deny check advisories: advisory-db cannot be fetched")
-    else:
-        steps.run("advisories", [*deny, "check", "--disable-fetch", "advisories"])
 
 
 def python(steps):

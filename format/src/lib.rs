@@ -48,6 +48,13 @@ pub use select::Selection;
 pub use verify::VerifyOptions;
 pub use write::{Continuation, NewEntry, RecordType, StreamId, WriteOptions, Writer};
 
+/// Doors for the fuzz targets of this project; nothing behind them is promised.
+#[cfg(feature = "internals")]
+#[doc(hidden)]
+pub mod internals {
+    pub use crate::tar::{Parsed, member_header, parse_header};
+}
+
 /// The examples of the READMEs run as tests.
 #[cfg(doctest)]
 mod readme {

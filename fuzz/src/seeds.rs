@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::forge;
+use crate::{forge, targets};
 
 /// An input: its target, a name, and its bytes.
 pub type Seed = (&'static str, String, Vec<u8>);
@@ -27,8 +27,10 @@ pub fn all() -> Vec<Seed> {
         }
     }
     for (name, bytes) in files(&project.join("conformance/c1z/vectors"), "c1z") {
-        seeds.push(("c1z", name, bytes));
+        seeds.push(("c1z", format!("{name}.raw"), [&[0][..], &bytes].concat()));
+        seeds.push(("c1z", name, forge::c1z::unseal(&bytes)));
     }
+    seeds.extend(headers());
     seeds.push(("write", "calls".to_owned(), CALLS.to_vec()));
     seeds.extend(fields());
     seeds
@@ -44,10 +46,36 @@ fn fields() -> impl Iterator<Item = Seed> {
         wires.into_iter().map(move |(wire, value)| {
             let key = number << 3 | wire;
             let key = if key < 0x80 { vec![key as u8] } else { vec![key as u8 | 0x80, (key >> 7) as u8] };
-            let bytes = [&[(number % 2) as u8][..], &key, value].concat();
+            let record = [&key, value].concat();
+            // Between two of no bytes.
+            let bytes = [&[(number % 2) as u8, 0, record.len() as u8][..], &record, &[0]].concat();
             ("record", format!("field-{number}-{wire}"), bytes)
         })
     })
+}
+
+/// Headers with and without PAX records, and what they were made of.
+fn headers() -> Vec<Seed> {
+    let long = "d/".repeat(60);
+    [(0, "a", ""), (1, "d", ""), (2, "l", "../a"), (0, long.as_str(), ""), (2, "\u{fc}", "\u{e9}")]
+        .into_iter()
+        .enumerate()
+        .flat_map(|(number, (kind, path, target))| {
+            let numbers: [[u8; 8]; 3] = [0o640u64, 1 << 33, 1 << 40].map(u64::to_le_bytes);
+            let path = path.trim_end_matches('/');
+            let made = [
+                &[1, kind][..],
+                &numbers.concat(),
+                &[path.len() as u8],
+                path.as_bytes(),
+                &[target.len() as u8],
+                target.as_bytes(),
+            ]
+            .concat();
+            let blocks = [&[0][..], &targets::header::blocks(&made)].concat();
+            [("header", format!("made-{number}"), made), ("header", format!("blocks-{number}"), blocks)]
+        })
+        .collect()
 }
 
 /// The files in a directory that are short enough to be mutated.

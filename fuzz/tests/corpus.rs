@@ -56,3 +56,24 @@ fn sealing_gives_sound_archives() {
     }
     assert!(sound >= 10, "only {sound} vectors are sound");
 }
+
+/// The same of C1Z files.
+#[test]
+fn sealing_gives_c1z_files_that_open() {
+    let vectors = Path::new(env!("CARGO_MANIFEST_DIR")).join("../conformance/c1z/vectors");
+    let mut opened = [0; 2];
+    for entry in fs::read_dir(vectors).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_none_or(|extension| extension != "c1z") {
+            continue;
+        }
+        let bytes = fs::read(&path).unwrap();
+        if rosettar::open(bytes.clone()).is_ok() {
+            let parts = rosettar_fuzz::forge::c1z::unseal(&bytes);
+            rosettar::open(rosettar_fuzz::forge::c1z::seal(&parts))
+                .unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+            opened[usize::from(parts[0] != 0)] += 1;
+        }
+    }
+    assert!(opened[1] >= 10, "{opened:?}: of those that open, most are taken apart");
+}

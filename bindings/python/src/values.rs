@@ -20,7 +20,8 @@ const MOST_TEXT: usize = 128;
 pub struct Converter {
     timestamp: Py<PyAny>,
     duration: Py<PyAny>,
-    types: Mutex<HashMap<String, Arc<Shape>>>,
+    /// By where the name of the type is in memory, with one of the type that keeps it there: names may be long.
+    types: Mutex<HashMap<usize, (MessageDescriptor, Arc<Shape>)>>,
     /// The fields of the outermost message that are wanted; all where empty.
     columns: Vec<String>,
     /// Their shape, once a message was seen.
@@ -122,13 +123,13 @@ impl Converter {
 
     /// The shape of a type of which every field is wanted.
     fn whole(&self, py: Python<'_>, descriptor: &MessageDescriptor) -> PyResult<Arc<Shape>> {
-        let found = self.types.lock().unwrap_or_else(PoisonError::into_inner).get(descriptor.full_name()).cloned();
-        if let Some(shape) = found {
-            return Ok(shape);
+        let place = descriptor.full_name().as_ptr().addr();
+        if let Some((_, shape)) = self.types.lock().unwrap_or_else(PoisonError::into_inner).get(&place) {
+            return Ok(Arc::clone(shape));
         }
         let shape = Arc::new(self.shape(py, descriptor, &[])?);
         let mut types = self.types.lock().unwrap_or_else(PoisonError::into_inner);
-        types.insert(descriptor.full_name().to_owned(), Arc::clone(&shape));
+        types.insert(place, (descriptor.clone(), Arc::clone(&shape)));
         Ok(shape)
     }
 
@@ -372,10 +373,15 @@ impl Converter {
         let Some(name) = name.strip_prefix("google.protobuf.") else { return Ok(None) };
         let descriptor = message.descriptor();
         let field = |number: u32| descriptor.get_field(number);
-        let get = |number: u32| field(number).map(|field| message.get_field(&field).into_owned());
+        // Borrowed: a value may be most of the record.
+        let get = |number: u32| message.get_field_by_number(number);
         Ok(match name {
             "Timestamp" | "Duration" => {
-                let (Some(Value::I64(seconds)), Some(Value::I32(nanos))) = (get(1), get(2)) else { return Ok(None) };
+                let (seconds, nanos) = (get(1), get(2));
+                let (Some(Value::I64(seconds)), Some(Value::I32(nanos))) = (seconds.as_deref(), nanos.as_deref())
+                else {
+                    return Ok(None);
+                };
                 let make = if name == "Timestamp" { &self.timestamp } else { &self.duration };
                 Some(make.bind(py).call1((seconds, nanos))?)
             }
@@ -384,9 +390,9 @@ impl Converter {
                 (Some(value), Some(field)) => Some(self.scalar(py, &value, &field.kind(), None, progress)?),
                 _ => None,
             },
-            "FieldMask" | "ListValue" | "Struct" => match (get(1), field(1)) {
+            "FieldMask" | "ListValue" | "Struct" => match (get(1).as_deref(), field(1)) {
                 (Some(value @ (Value::List(_) | Value::Map(_))), Some(field)) => {
-                    Some(self.value(py, &value, &field.kind(), None, progress)?)
+                    Some(self.value(py, value, &field.kind(), None, progress)?)
                 }
                 _ => None,
             },

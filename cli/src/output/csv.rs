@@ -9,9 +9,14 @@
 //! present with no field set comes back absent (in a column of its own it does not: that cell is `{}`), unknown fields and
 //! extensions are left out, and of an `Any` only what its JSON tells comes back.
 
-use prost_reflect::{DynamicMessage, FieldDescriptor, Kind, MessageDescriptor, Value};
+use std::borrow::Cow;
+use std::io::{self, Write};
+
+use base64::engine::general_purpose::STANDARD as BASE64;
+use base64::write::EncoderWriter;
+use prost_reflect::{DynamicMessage, FieldDescriptor, Kind, MessageDescriptor, ReflectMessage as _, Value};
 use rosettar::error::code;
-use rosettar::record::{JsonOptions, value_to_json};
+use rosettar::record::{JsonOptions, value_to_json, write_value_json};
 use rosettar::{Error, Result};
 
 use super::Fields;
@@ -48,26 +53,43 @@ impl Columns {
         Self { columns }
     }
 
-    pub(super) fn write_header(&self, out: &mut Vec<u8>) {
+    pub(super) fn write_header(&self, out: &mut impl Write) -> io::Result<()> {
         for (index, column) in self.columns.iter().enumerate() {
             if index > 0 {
-                out.push(b',');
+                out.write_all(b",")?;
             }
-            write_cell(column.name.as_bytes(), false, out);
+            write_cell(column.name.as_bytes(), false, out)?;
         }
-        out.push(b'\n');
+        out.write_all(b"\n")
     }
 
-    pub(super) fn write_row(&self, message: &DynamicMessage, null: Option<&str>, out: &mut Vec<u8>) -> Result<()> {
-        let mut cell = Vec::new();
+    /// Writes the row of a message.
+    ///
+    /// # Errors
+    /// `usage.option` where a cell is the null text itself; `io.write`.
+    pub(super) fn write_row(&self, message: &DynamicMessage, null: Option<&str>, out: &mut impl Write) -> Result<()> {
+        let alone = self.columns.len() == 1;
         for (index, column) in self.columns.iter().enumerate() {
             if index > 0 {
-                out.push(b',');
+                out.write_all(b",").map_err(unwritable)?;
             }
-            cell.clear();
-            let set = column.write(message, &mut cell)?;
-            if let (true, Some(null)) = (set, null)
-                && cell == null.as_bytes()
+            let value = column.value(message);
+            let mut cell = Vec::new();
+            let text = match value.as_deref() {
+                None => None,
+                Some(Value::String(text)) => Some(text.as_bytes()),
+                Some(value) => match column.text(value, &mut cell)? {
+                    true => Some(&cell[..]),
+                    // No null text is that long.
+                    false => {
+                        column.write_long(value, out)?;
+                        continue;
+                    }
+                },
+            };
+            let text = text.filter(|text| !text.is_empty() || column.has_presence());
+            if let (Some(text), Some(null)) = (text, null)
+                && text == null.as_bytes()
             {
                 return Err(Error::new(
                     code::USAGE_OPTION,
@@ -77,13 +99,9 @@ impl Columns {
                     ),
                 ));
             }
-            if !set {
-                cell.extend_from_slice(null.unwrap_or_default().as_bytes());
-            }
-            write_cell(&cell, self.columns.len() == 1, out);
+            write_cell(text.unwrap_or(null.unwrap_or_default().as_bytes()), alone, out).map_err(unwritable)?;
         }
-        out.push(b'\n');
-        Ok(())
+        out.write_all(b"\n").map_err(unwritable)
     }
 }
 
@@ -145,65 +163,159 @@ impl Column {
         Self { name: names.join("."), json, path }
     }
 
-    /// Appends the cell's text; `false` when the field is unset.
-    fn write(&self, message: &DynamicMessage, cell: &mut Vec<u8>) -> Result<bool> {
-        let Some((field, parents)) = self.path.split_last() else { return Ok(false) };
-        let mut parent = std::borrow::Cow::Borrowed(message);
+    /// The field's value in a message; `None` where it is unset.
+    fn value<'a>(&self, message: &'a DynamicMessage) -> Option<Cow<'a, Value>> {
+        let (field, parents) = self.path.split_last()?;
+        let mut parent = message;
         for step in parents {
-            if !parent.has_field(step) {
-                return Ok(false);
-            }
-            let inner = match &parent {
-                std::borrow::Cow::Borrowed(message) => match message.get_field(step) {
-                    std::borrow::Cow::Borrowed(value) => value.as_message().map(std::borrow::Cow::Borrowed),
-                    std::borrow::Cow::Owned(value) => value.as_message().cloned().map(std::borrow::Cow::Owned),
-                },
-                std::borrow::Cow::Owned(message) => {
-                    message.get_field(step).as_message().cloned().map(std::borrow::Cow::Owned)
-                }
+            // What is set is there, and not a default that was just made.
+            parent = match parent.has_field(step).then(|| parent.get_field(step))? {
+                Cow::Borrowed(value) => value.as_message()?,
+                Cow::Owned(_) => return None,
             };
-            let Some(inner) = inner else { return Ok(false) };
-            parent = inner;
         }
         if (self.json || field.supports_presence()) && !parent.has_field(field) {
-            return Ok(false);
+            return None;
         }
-        let value = parent.get_field(field);
-        match value.as_ref() {
-            Value::String(text) => cell.extend_from_slice(text.as_bytes()),
+        Some(parent.get_field(field))
+    }
+
+    fn has_presence(&self) -> bool {
+        self.path.last().is_some_and(FieldDescriptor::supports_presence)
+    }
+
+    /// The kind of the field's value, or elements.
+    fn kind(&self) -> Kind {
+        self.path.last().map_or(Kind::Bytes, FieldDescriptor::kind)
+    }
+
+    /// Whether a string in JSON stays JSON: in lists and maps, and for messages that any JSON can stand for. Else its text is
+    /// the cell.
+    fn is_whole_json(&self) -> bool {
+        self.path.last().is_some_and(|field| field.is_list() || field.is_map())
+            || matches!(self.kind(), Kind::Message(desc) if desc.full_name() == "google.protobuf.Value")
+    }
+
+    /// Puts the text of a value into `cell`; `false` where it is longer than a cell that is held.
+    fn text(&self, value: &Value, cell: &mut Vec<u8>) -> Result<bool> {
+        let mut held = Held { cell, full: false };
+        match write_value_json(value, &self.kind(), &JsonOptions::new(), &mut held) {
+            Err(_) if held.full && !is_name(value) => return Ok(false),
+            Err(_) if held.full => *cell = value_to_json(value, &self.kind(), &JsonOptions::new())?.into_bytes(),
+            outcome => outcome?,
+        }
+        if !self.is_whole_json()
+            && cell.first() == Some(&b'"')
+            && let Ok(text) = serde_json::from_slice::<String>(cell)
+        {
+            cell.clear();
+            cell.extend_from_slice(text.as_bytes());
+        }
+        Ok(true)
+    }
+
+    /// Writes the cell of a value whose text is too long to be held.
+    fn write_long(&self, value: &Value, out: &mut impl Write) -> Result<()> {
+        // The text of a wrapper is that of what it wraps.
+        let wrapped = match value {
+            Value::Message(message)
+                if matches!(
+                    message.descriptor().full_name(),
+                    "google.protobuf.StringValue" | "google.protobuf.BytesValue"
+                ) =>
+            {
+                message.get_field_by_number(1)
+            }
+            _ => None,
+        };
+        match wrapped.as_deref().unwrap_or(value) {
+            Value::String(text) => write_cell(text.as_bytes(), false, out).map_err(unwritable),
+            Value::Bytes(bytes) => {
+                let mut encoder = EncoderWriter::new(out, &BASE64);
+                encoder.write_all(bytes).and_then(|()| encoder.finish().map(drop)).map_err(unwritable)
+            }
             value => {
-                cell.extend_from_slice(value_to_json(value, &field.kind(), &JsonOptions::new())?.as_bytes());
-                // A string in JSON is, but for messages that any JSON can stand for, its text as a cell.
-                let whole_json = field.is_list()
-                    || field.is_map()
-                    || matches!(field.kind(), Kind::Message(desc) if desc.full_name() == "google.protobuf.Value");
-                if !whole_json
-                    && cell.first() == Some(&b'"')
-                    && let Ok(text) = serde_json::from_slice::<String>(cell)
-                {
-                    cell.clear();
-                    cell.extend_from_slice(text.as_bytes());
-                }
+                out.write_all(b"\"").map_err(unwritable)?;
+                write_value_json(value, &self.kind(), &JsonOptions::new(), Doubling { out })?;
+                out.write_all(b"\"").map_err(unwritable)
             }
         }
-        Ok(!cell.is_empty() || field.supports_presence())
     }
 }
 
-/// Appends a cell, quoted where it must be. `alone`: in a row of its own, where an empty one must be too.
-fn write_cell(cell: &[u8], alone: bool, out: &mut Vec<u8>) {
+/// Writes each quote twice.
+struct Doubling<'a, W> {
+    out: &'a mut W,
+}
+
+impl<W: Write> Write for Doubling<'_, W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        write_doubled(bytes, self.out)?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+}
+
+/// Whether its JSON is a string that may have escapes, but is no value of a string: names of enum values, field masks.
+fn is_name(value: &Value) -> bool {
+    match value {
+        Value::EnumNumber(_) => true,
+        Value::Message(message) => message.descriptor().full_name() == "google.protobuf.FieldMask",
+        _ => false,
+    }
+}
+
+/// How long a cell may be that is held as a whole.
+pub(super) const MOST_HELD: usize = 64 << 10;
+
+/// Takes a cell as long as it is short.
+struct Held<'a> {
+    cell: &'a mut Vec<u8>,
+    full: bool,
+}
+
+impl Write for Held<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.cell.len() + bytes.len() > MOST_HELD {
+            self.full = true;
+            return Err(io::Error::other("a cell that is not held"));
+        }
+        self.cell.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Writes a cell, quoted where it must be. `alone`: in a row of its own, where an empty one must be too.
+fn write_cell(cell: &[u8], alone: bool, out: &mut impl Write) -> io::Result<()> {
     let special = cell.iter().any(|byte| matches!(byte, b',' | b'"' | b'\n' | b'\r'));
     // A byte order mark of the text itself would be taken for the file's.
     let needs_quotes = special || cell.starts_with(b"\xef\xbb\xbf") || (alone && cell.is_empty());
     if !needs_quotes {
-        return out.extend_from_slice(cell);
+        return out.write_all(cell);
     }
-    out.push(b'"');
-    for byte in cell {
-        if *byte == b'"' {
-            out.push(b'"');
+    out.write_all(b"\"")?;
+    write_doubled(cell, out)?;
+    out.write_all(b"\"")
+}
+
+/// Writes what stands between quotes: each quote in it twice.
+fn write_doubled(text: &[u8], out: &mut impl Write) -> io::Result<()> {
+    for part in text.split_inclusive(|byte| *byte == b'"') {
+        out.write_all(part)?;
+        if part.ends_with(b"\"") {
+            out.write_all(b"\"")?;
         }
-        out.push(*byte);
     }
-    out.push(b'"');
+    Ok(())
+}
+
+fn unwritable(error: io::Error) -> Error {
+    Error::io(code::IO_WRITE, "writing records", error)
 }

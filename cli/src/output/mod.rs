@@ -130,30 +130,29 @@ impl<W: Write> RecordWriter<W> {
         if let Some(fields) = &self.options.fields {
             fields.keep_only(&mut message);
         }
-        self.buf.clear();
+        // Straight to the output: a record of 64 MiB may be several times as long as text.
         match self.format {
             Format::Jsonl => {
-                self.buf.extend_from_slice(record::to_json(&message, &JsonOptions::new())?.as_bytes());
-                self.buf.push(b'\n');
+                record::write_json(&message, &JsonOptions::new(), &mut self.out)?;
+                self.out.write_all(b"\n").map_err(unwritable)
             }
             Format::Text => {
-                text::write(&message, &mut self.buf);
-                self.buf.push(b'\n');
+                text::write(&message, &mut self.out).and_then(|_| self.out.write_all(b"\n")).map_err(unwritable)
             }
             Format::Binpb => {
+                self.buf.clear();
                 if wire::encode(&message, &mut self.buf).is_err() {
                     // A required field was not selected, or never set: the reader of the output will have to know.
                     self.buf = message.encode_to_vec();
                 }
                 wire::delimit(&mut self.buf, 0);
+                self.flush_record()
             }
-            Format::Csv => {
-                if let Some(columns) = &self.csv {
-                    columns.write_row(&message, self.options.null.as_deref(), &mut self.buf)?;
-                }
-            }
+            Format::Csv => match &self.csv {
+                Some(columns) => columns.write_row(&message, self.options.null.as_deref(), &mut self.out),
+                None => Ok(()),
+            },
         }
-        self.flush_record()
     }
 
     /// Ends the output and hands the writer back. CSV without records is still its header.
@@ -170,9 +169,7 @@ impl<W: Write> RecordWriter<W> {
         if !self.begun {
             self.begun = true;
             if let Some(columns) = &self.csv {
-                self.buf.clear();
-                columns.write_header(&mut self.buf);
-                self.out.write_all(&self.buf).map_err(unwritable)?;
+                columns.write_header(&mut self.out).map_err(unwritable)?;
             }
         }
         Ok(())

@@ -117,6 +117,39 @@ fn selections() {
     assert!(Fields::parse("", &desc).unwrap_err().is(code::USAGE_OPTION));
 }
 
+/// Cells that are too long to be held: what a short one of the kind is, only longer.
+#[test]
+fn long_cells() {
+    let text = "a\"b,\n\u{1}".repeat(30_000);
+    let quoted = serde_json::to_string(&text).unwrap();
+    let paths: Vec<_> = (0..30_000).map(|n| format!("path{n}")).collect();
+    let long = [
+        ("s", quoted.clone()),
+        ("label", quoted.clone()),
+        ("b", format!("\"{}\"", "AP8A".repeat(60_000))),
+        ("blob", format!("\"{}\"", "AP8A".repeat(60_000))),
+        ("strings", format!("[{quoted},\"\"]")),
+        ("ints", format!("[{}]", vec!["17"; 60_000].join(","))),
+        ("extra", format!("{{\"k\":[{quoted},null]}}")),
+        ("anything", quoted.clone()),
+        ("mask", format!("\"{}\"", paths.join(","))),
+        ("tree", format!("{{\"name\":{quoted},\"more\":[{{}}]}}")),
+    ];
+    for (field, value) in long {
+        let records = from_json("t.All", &format!("{{\"{field}\":{value}}}"));
+        let rows = print("t.All", Format::Csv, &records, Options::new());
+        assert!(rows.len() > csv::MOST_HELD, "{field}: {} bytes", rows.len());
+        let mut reader = ::csv::Reader::from_reader(&rows[..]);
+        let column = reader.headers().unwrap().iter().position(|name| name == field).unwrap();
+        let row = reader.records().next().unwrap().unwrap();
+        let is_text = value.starts_with('"') && field != "anything";
+        let expected = if is_text { serde_json::from_str(&value).unwrap() } else { value };
+        assert!(row[column] == expected, "{field}: {:.100}", &row[column]);
+        let back = wire("t.All", ingest::Format::Csv, &rows, &Reading::new());
+        assert!(back == records, "{field} is not read back");
+    }
+}
+
 fn text() -> impl Strategy<Value = String> {
     prop_oneof!["[a-z\",\n\r \\\\é日\u{1}]{1,8}", Just("null".to_owned()), Just("[1]".to_owned()), "\\PC{1,6}"]
 }

@@ -4,66 +4,69 @@
 //! Fields stand in the order of their numbers, repeated ones and map entries once for each value, map entries by their
 //! keys. What an `Any` holds stays bytes; unknown fields are left out, because `protoc` takes none.
 
-use std::io::Write as _;
+use std::io::{Result, Write};
 
 use prost_reflect::{DynamicMessage, Kind, MapKey, Value};
 
-/// Appends a message as one line of text format, without a line end.
-pub(super) fn write(message: &DynamicMessage, out: &mut Vec<u8>) {
-    let mut separator = "";
-    let mut field = |name: &str, value: &Value, kind: &Kind, out: &mut Vec<u8>| {
-        let mut one = |value: &Value, out: &mut Vec<u8>| {
-            out.extend_from_slice(separator.as_bytes());
-            separator = " ";
-            out.extend_from_slice(name.as_bytes());
-            write_value(value, kind, out);
-        };
-        match value {
-            Value::List(values) => values.iter().for_each(|value| one(value, out)),
-            Value::Map(values) => {
-                let mut entries: Vec<(&MapKey, &Value)> = values.iter().collect();
-                entries.sort_by(|a, b| a.0.cmp(b.0));
-                for (key, value) in entries {
-                    let Kind::Message(entry) = kind else { continue };
-                    out.extend_from_slice(separator.as_bytes());
-                    separator = " ";
-                    out.extend_from_slice(name.as_bytes());
-                    out.extend_from_slice(b" { key");
-                    write_value(&Value::from(key.clone()), &entry.map_entry_key_field().kind(), out);
-                    out.extend_from_slice(b" value");
-                    write_value(value, &entry.map_entry_value_field().kind(), out);
-                    out.extend_from_slice(b" }");
-                }
-            }
-            value => one(value, out),
-        }
-    };
+/// Writes a message as one line of text format, without a line end; whether it has any field.
+pub(super) fn write(message: &DynamicMessage, out: &mut impl Write) -> Result<bool> {
+    let mut any = false;
     for (desc, value) in message.fields() {
         let kind = desc.kind();
         match &kind {
             // A group goes by the name of its type.
-            Kind::Message(group) if desc.is_group() => field(group.name(), value, &kind, out),
-            _ => field(desc.name(), value, &kind, out),
+            Kind::Message(group) if desc.is_group() => field(group.name(), value, &kind, &mut any, out)?,
+            _ => field(desc.name(), value, &kind, &mut any, out)?,
         }
     }
     for (desc, value) in message.extensions() {
-        field(&format!("[{}]", desc.full_name()), value, &desc.kind(), out);
+        field(&format!("[{}]", desc.full_name()), value, &desc.kind(), &mut any, out)?;
     }
+    Ok(any)
 }
 
-/// Appends what follows a field's name.
-fn write_value(value: &Value, kind: &Kind, out: &mut Vec<u8>) {
-    // Writing to a vector cannot fail.
-    let _ = match value {
-        Value::Message(message) => {
-            out.extend_from_slice(b" { ");
-            let before = out.len();
-            write(message, out);
-            if out.len() > before {
-                out.push(b' ');
+/// Writes a field, once for each of its values; `any` tells whether something stands before it.
+fn field<W: Write>(name: &str, value: &Value, kind: &Kind, any: &mut bool, out: &mut W) -> Result<()> {
+    let mut begin = |out: &mut W| {
+        let separator = if std::mem::replace(any, true) { " " } else { "" };
+        write!(out, "{separator}{name}")
+    };
+    match value {
+        Value::List(values) => {
+            for value in values {
+                begin(out)?;
+                write_value(value, kind, out)?;
             }
-            out.push(b'}');
-            Ok(())
+        }
+        Value::Map(values) => {
+            let Kind::Message(entry) = kind else { return Ok(()) };
+            let (key_kind, value_kind) = (entry.map_entry_key_field().kind(), entry.map_entry_value_field().kind());
+            let mut entries: Vec<(&MapKey, &Value)> = values.iter().collect();
+            entries.sort_by(|a, b| a.0.cmp(b.0));
+            for (key, value) in entries {
+                begin(out)?;
+                out.write_all(b" { key")?;
+                write_value(&Value::from(key.clone()), &key_kind, out)?;
+                out.write_all(b" value")?;
+                write_value(value, &value_kind, out)?;
+                out.write_all(b" }")?;
+            }
+        }
+        value => {
+            begin(out)?;
+            write_value(value, kind, out)?;
+        }
+    }
+    Ok(())
+}
+
+/// Writes what follows a field's name.
+fn write_value(value: &Value, kind: &Kind, out: &mut impl Write) -> Result<()> {
+    match value {
+        Value::Message(message) => {
+            out.write_all(b" { ")?;
+            let end: &[u8] = if write(message, out)? { b" }" } else { b"}" };
+            out.write_all(end)
         }
         Value::Bool(value) => write!(out, ": {value}"),
         Value::I32(value) => write!(out, ": {value}"),
@@ -82,7 +85,7 @@ fn write_value(value: &Value, kind: &Kind, out: &mut Vec<u8>) {
             _ => write!(out, ": {number}"),
         },
         Value::List(_) | Value::Map(_) => Ok(()),
-    };
+    }
 }
 
 /// The text format writes `nan`, `inf`, `-inf` as Rust does but for case.
@@ -90,18 +93,21 @@ fn float(text: String) -> String {
     text.to_ascii_lowercase()
 }
 
-fn string(bytes: &[u8], out: &mut Vec<u8>) -> std::io::Result<()> {
-    out.extend_from_slice(b": \"");
-    for byte in bytes {
-        match byte {
-            b'"' | b'\\' => out.extend_from_slice(&[b'\\', *byte]),
-            b'\n' => out.extend_from_slice(b"\\n"),
-            b'\r' => out.extend_from_slice(b"\\r"),
-            b'\t' => out.extend_from_slice(b"\\t"),
-            b' '..=b'~' => out.push(*byte),
+fn string(bytes: &[u8], out: &mut impl Write) -> Result<()> {
+    out.write_all(b": \"")?;
+    let mut rest = bytes;
+    while let Some(at) = rest.iter().position(|byte| !matches!(byte, b' ' | b'!' | b'#'..=b'[' | b']'..=b'~')) {
+        let (run, special) = rest.split_at(at);
+        out.write_all(run)?;
+        match special[0] {
+            byte @ (b'"' | b'\\') => out.write_all(&[b'\\', byte])?,
+            b'\n' => out.write_all(b"\\n")?,
+            b'\r' => out.write_all(b"\\r")?,
+            b'\t' => out.write_all(b"\\t")?,
             other => write!(out, "\\{other:03o}")?,
         }
+        rest = &special[1..];
     }
-    out.push(b'"');
-    Ok(())
+    out.write_all(rest)?;
+    out.write_all(b"\"")
 }

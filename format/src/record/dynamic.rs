@@ -9,6 +9,7 @@ use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::rc::Rc;
 
+use prost::bytes::{Buf, Bytes};
 use prost_reflect::{DynamicMessage, FieldDescriptor, Kind, MessageDescriptor, ReflectMessage, Value};
 
 use crate::error::{Error, Result, code};
@@ -48,7 +49,14 @@ pub fn decode_inside(
     depth: usize,
     limits: &Limits,
 ) -> Result<DynamicMessage> {
-    walk(descriptor, message, depth, limits)?;
+    walk(descriptor, message, depth, limits)?.bounded(limits)?;
+    build(descriptor, message)
+}
+
+/// As [`decode`] within the default limits; fields of bytes share what `message` holds.
+pub(super) fn decode_shared(descriptor: &MessageDescriptor, message: Bytes) -> Result<DynamicMessage> {
+    let limits = Limits::default();
+    walk(descriptor, &message, 0, &limits)?.bounded(&limits)?;
     build(descriptor, message)
 }
 
@@ -58,9 +66,11 @@ pub fn decode_inside(
 /// # Errors
 /// As [`decode`], and `record.decode` for an absent required field.
 pub fn check(descriptor: &MessageDescriptor, record: &[u8], limits: &Limits) -> Result<()> {
-    if walk(descriptor, record, 0, limits)?.complete {
+    let walked = walk(descriptor, record, 0, limits)?;
+    if walked.complete {
         return Ok(());
     }
+    walked.bounded(limits)?;
     // A message may come in parts, each lacking what another has; only merged does it show what is absent.
     match missing_required(&build(descriptor, record)?) {
         Some(path) => {
@@ -71,7 +81,7 @@ pub fn check(descriptor: &MessageDescriptor, record: &[u8], limits: &Limits) -> 
     }
 }
 
-fn build(descriptor: &MessageDescriptor, record: &[u8]) -> Result<DynamicMessage> {
+fn build(descriptor: &MessageDescriptor, record: impl Buf) -> Result<DynamicMessage> {
     DynamicMessage::decode(descriptor.clone(), record).map_err(|error| {
         Error::new(code::RECORD_DECODE, format!("record is no {}: {error}", descriptor.full_name())).with_source(error)
     })
@@ -81,7 +91,27 @@ fn build(descriptor: &MessageDescriptor, record: &[u8]) -> Result<DynamicMessage
 struct Walked {
     /// Whether each part of each message has all required fields.
     complete: bool,
+    /// How many messages inside of it have fields.
+    messages: u64,
 }
+
+impl Walked {
+    /// Makes sure that the messages in it can be held: each with fields takes as much memory as a dozen values.
+    fn bounded(&self, limits: &Limits) -> Result<()> {
+        let most = (limits.record_values / VALUES_PER_MESSAGE).max(1);
+        if self.messages > most {
+            let message = format!(
+                "record of {} messages exceeds the {most} that the limit record-values of {} allows",
+                self.messages, limits.record_values
+            );
+            return Err(Error::new(code::LIMIT_RECORD_VALUES, message));
+        }
+        Ok(())
+    }
+}
+
+/// A record has at most this many times more values than messages that are held as such.
+const VALUES_PER_MESSAGE: u64 = 4;
 
 /// What a walk has to know of a message type; kept, because asking costs as much as the type has fields.
 struct Facts {
@@ -91,9 +121,10 @@ struct Facts {
     required: Vec<u32>,
 }
 
-/// [`Facts`] by the type's full name.
+/// [`Facts`] by where the type's full name is in memory: names may be long, and messages many. What is kept of a type keeps
+/// its pool, so the place is that of no other.
 #[derive(Default)]
-struct FactsByType(HashMap<String, Rc<Facts>>);
+struct FactsByType(HashMap<usize, Rc<Facts>>);
 
 thread_local! {
     /// Of the type that this thread looked at last, and of those inside it: records of one type come one after another.
@@ -111,12 +142,13 @@ impl FactsByType {
     }
 
     fn of(&mut self, descriptor: &MessageDescriptor) -> Rc<Facts> {
-        if let Some(facts) = self.0.get(descriptor.full_name()) {
+        let place = descriptor.full_name().as_ptr().addr();
+        if let Some(facts) = self.0.get(&place) {
             return Rc::clone(facts);
         }
         let required = descriptor.fields().filter(FieldDescriptor::is_required).map(|field| field.number()).collect();
         let facts = Rc::new(Facts { extensions: descriptor.extensions().len() as u64, required });
-        self.0.insert(descriptor.full_name().to_owned(), Rc::clone(&facts));
+        self.0.insert(place, Rc::clone(&facts));
         facts
     }
 }
@@ -160,6 +192,7 @@ struct Walk<'a> {
     levels: Vec<Level>,
     facts: FactsByType,
     values: u64,
+    messages: u64,
     limit: u64,
     complete: bool,
 }
@@ -173,10 +206,11 @@ fn walk(descriptor: &MessageDescriptor, record: &[u8], depth: usize, limits: &Li
     }
     let facts = FactsByType::kept_for(descriptor);
     let (levels, limit) = (Vec::new(), limits.record_values);
-    let mut walk = Walk { record, position: 0, depth, levels, facts, values: 0, limit, complete: true };
+    let mut walk = Walk { record, position: 0, depth, levels, facts, values: 0, messages: 0, limit, complete: true };
     let outcome = walk.enter(Some(descriptor.clone()), None, 0, End::At(record.len())).and_then(|()| walk.run());
     std::mem::take(&mut walk.facts).keep_for(descriptor);
-    outcome.map(|()| Walked { complete: walk.complete })
+    // The record itself is no message inside of it.
+    outcome.map(|()| Walked { complete: walk.complete, messages: walk.messages.saturating_sub(1) })
 }
 
 impl Walk<'_> {
@@ -344,6 +378,9 @@ impl Walk<'_> {
         let facts = descriptor.as_ref().map(|descriptor| self.facts.of(descriptor));
         let required = facts.as_ref().map_or(0, |facts| facts.required.len());
         self.count(required as u64 / SEARCHED_PER_VALUE)?;
+        // The entry of a map becomes a key and a value.
+        let is_message = descriptor.as_ref().is_some_and(|descriptor| !descriptor.is_map_entry());
+        self.messages += u64::from(is_message && !matches!(end, End::At(end) if end == self.position));
         self.levels.push(Level { descriptor, facts, field, number, end, came: vec![false; required] });
         Ok(())
     }

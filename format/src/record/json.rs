@@ -3,7 +3,10 @@
 //! prost-reflect reads it. It also writes it, but maps in an order that changes from run to run, a wrapper's NaN as
 //! `null`, and an `Any` inside an `Any` inside an `Any` down to the end of the stack; so this crate writes it itself.
 
+mod forms;
 mod write;
+
+use std::io::Write;
 
 use prost::Message;
 use prost_reflect::{DeserializeOptions, DynamicMessage, Kind, MessageDescriptor, Value};
@@ -74,7 +77,23 @@ impl JsonOptions {
 /// # Errors
 /// `record.value` for messages nested more than 100 deep, which none is that was decoded.
 pub fn to_json(message: &DynamicMessage, options: &JsonOptions) -> Result<String> {
-    write::message(message, options)
+    let mut out = Vec::new();
+    write::message(message, options, &mut out)?;
+    Ok(text(out))
+}
+
+/// As [`to_json`], written to `out` piece by piece: the text of a record of 64 MiB may be six times as long.
+///
+/// Many pieces are a few bytes, so `out` should be buffered.
+///
+/// # Errors
+/// As [`to_json`], before anything is written; `io.write`.
+pub fn write_json(message: &DynamicMessage, options: &JsonOptions, mut out: impl Write) -> Result<()> {
+    write::message(message, options, &mut out)
+}
+
+fn text(json: Vec<u8>) -> String {
+    String::from_utf8(json).expect("JSON is written as text")
 }
 
 /// The JSON of one value of a field of this kind, in the form that it has in [`to_json`].
@@ -89,7 +108,17 @@ pub fn to_json(message: &DynamicMessage, options: &JsonOptions) -> Result<String
 /// # Errors
 /// As [`to_json`].
 pub fn value_to_json(value: &Value, kind: &Kind, options: &JsonOptions) -> Result<String> {
-    write::value(value, kind, options)
+    let mut out = Vec::new();
+    write::value(value, kind, options, &mut out)?;
+    Ok(text(out))
+}
+
+/// As [`value_to_json`], written to `out` piece by piece.
+///
+/// # Errors
+/// As [`write_json`].
+pub fn write_value_json(value: &Value, kind: &Kind, options: &JsonOptions, mut out: impl Write) -> Result<()> {
+    write::value(value, kind, options, &mut out)
 }
 
 /// The record of the type `descriptor` that `text` is the protobuf JSON of.

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use prost::Message;
 use prost_reflect::{DescriptorPool, DynamicMessage, MessageDescriptor};
 
-use super::{JsonOptions, check, decode, encode, from_json, to_json};
+use super::{JsonOptions, check, decode, encode, from_json, to_json, write_json};
 use crate::error::{Code, code};
 use crate::limits::Limits;
 use crate::schema::{build_pool, compile, message, wire};
@@ -91,6 +91,12 @@ fn values_are_counted_before_they_are_made() {
         let error = decode(&all, &record, &limit(values - 1)).unwrap_err();
         assert!(error.is(code::LIMIT_RECORD_VALUES), "{error}");
     }
+    // Messages with fields take more memory: of values they may be a quarter. To be checked, they need not be held.
+    let message = bytes_field(6, &[8, 1]);
+    decode(&all, &message.repeat(50), &limit(200)).unwrap();
+    let error = decode(&all, &message.repeat(51), &limit(200)).unwrap_err();
+    assert!(error.is(code::LIMIT_RECORD_VALUES) && error.message().contains("51 messages"), "{error}");
+    check(&all, &message.repeat(51), &limit(200)).unwrap();
     let error = decode(&all, &[8, 1, 8], &Limits { record_bytes: 2, ..Limits::default() }).unwrap_err();
     assert!(error.is(code::LIMIT_RECORD_BYTES));
 }
@@ -288,6 +294,20 @@ fn records_without_a_json_form() {
         let message = decode(&all, &record, &Limits::default()).unwrap();
         assert_eq!(to_json(&message, &JsonOptions::new()).unwrap(), json);
     }
+    // What keeps a value from its own form may stand deep inside, behind much that has one. Nothing is written twice.
+    let long = "x".repeat(1 << 20);
+    let (mut value, mut expected) =
+        (b"\x11\x00\x00\x00\x00\x00\x00\xf8\x7f".to_vec(), r#"{"numberValue":"NaN"}"#.to_owned());
+    for depth in 0..45 {
+        let text = if depth == 0 { bytes_field(1, &bytes_field(3, long.as_bytes())) } else { Vec::new() };
+        let before = if depth == 0 { format!("\"{long}\",") } else { String::new() };
+        value = bytes_field(6, &[text, bytes_field(1, &value)].concat());
+        expected = format!(r#"{{"listValue":{{"values":[{before}{expected}]}}}}"#);
+    }
+    let message = decode(&all, &bytes_field(19, &value), &Limits::default()).unwrap();
+    let mut written = Vec::new();
+    write_json(&message, &JsonOptions::new(), &mut written).unwrap();
+    assert!(written == format!(r#"{{"value":{expected}}}"#).as_bytes());
     // An Any inside an Any: each is opaque bytes to the one before, so no decoder counts how deep they go.
     let mut nested = Vec::new();
     for _ in 0..2000 {

@@ -3,11 +3,13 @@
 use rosettar::VerifyOptions;
 
 use super::{MEMORY, reading};
+use crate::forge::c1z::seal;
 use crate::memory;
 
 /// Runs the target.
 pub fn run(data: &[u8]) {
-    memory::within(MEMORY, || read(data));
+    let file = seal(data);
+    memory::within(MEMORY, || read(&file));
 }
 
 fn read(data: &[u8]) {
@@ -19,6 +21,13 @@ fn read(data: &[u8]) {
         let Ok(entry) = entry else { break };
         if entry.kind.has_content() {
             whole &= archive.read(entry.path.as_str()).is_ok_and(|content| content.len() as u64 == entry.size);
+        }
+    }
+    // The tables of a database.
+    for info in archive.streams() {
+        let Ok(stream) = archive.stream(info.name()) else { continue };
+        if let Ok(messages) = stream.messages(..) {
+            messages.take(100).for_each(drop);
         }
     }
     let report = archive.verify(&VerifyOptions::new()).expect("nothing was interrupted");

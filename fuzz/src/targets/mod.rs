@@ -9,6 +9,8 @@ use crate::forge;
 
 pub mod c1z;
 pub mod extract;
+pub mod header;
+mod input;
 pub mod open;
 pub mod record;
 pub mod recover;
@@ -29,6 +31,7 @@ pub const ALL: &[Target] = &[
     ("c1z", c1z::run),
     ("write", write::run),
     ("extract", extract::run),
+    ("header", header::run),
 ];
 
 /// What may be held at a time, beside the input: the limits below, frames and caches.

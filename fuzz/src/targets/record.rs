@@ -1,12 +1,14 @@
 //! Records of one type with every kind of field: as JSON against prost-reflect, and as columns.
 
+use std::ops::Range;
 use std::sync::OnceLock;
 
 use prost_reflect::MessageDescriptor;
 use rosettar::record::{self, JsonOptions};
-use rosettar::{RecordType, WriteOptions, schema};
+use rosettar::{Error, RecordType, WriteOptions, schema};
 use rosettar_arrow::{ArrowOptions, OnError};
 
+use super::input::Input;
 use super::{MEMORY, kinds, limits, reading};
 use crate::memory;
 
@@ -20,19 +22,30 @@ fn types() -> &'static [MessageDescriptor; 2] {
     })
 }
 
-/// Runs the target.
+/// How many records one input has at most.
+const MOST: usize = 32;
+
+/// Runs the target: after a byte that chooses the type, records, each with a byte before it that says how long it is.
 pub fn run(data: &[u8]) {
-    let Some((which, bytes)) = data.split_first() else { return };
-    let which = usize::from(which % 2);
+    let mut input = Input(data);
+    let which = usize::from(input.byte() % 2);
+    let mut records = Vec::new();
+    while !input.is_empty() && records.len() < MOST {
+        records.push(input.bytes());
+    }
     memory::within(MEMORY, || {
-        json(&types()[which], bytes);
-        columns(TYPES[which], bytes);
+        let verdicts: Vec<_> = records.iter().map(|bytes| json(&types()[which], bytes)).collect();
+        columns(TYPES[which], &records, &verdicts);
     });
 }
 
-fn json(descriptor: &MessageDescriptor, bytes: &[u8]) {
-    let Ok(message) = record::decode(descriptor, bytes, &limits()) else { return };
-    let Ok(text) = record::to_json(&message, &JsonOptions::new()) else { return };
+/// Whether it is a record of the type, and has JSON.
+fn json(descriptor: &MessageDescriptor, bytes: &[u8]) -> Result<Result<(), Error>, Error> {
+    let message = record::decode(descriptor, bytes, &limits())?;
+    let text = match record::to_json(&message, &JsonOptions::new()) {
+        Ok(text) => text,
+        Err(error) => return Ok(Err(error)),
+    };
     serde_json::from_str::<serde_json::Value>(&text).expect("JSON");
     // prost-reflect's own parser, which knows nothing of ours, reads the same message.
     let mut theirs = serde_json::Deserializer::from_str(&text);
@@ -41,32 +54,46 @@ fn json(descriptor: &MessageDescriptor, bytes: &[u8]) {
     {
         assert_eq!(record::encode(&read), record::encode(&ours), "{text}");
     }
+    Ok(Ok(()))
 }
 
-fn columns(name: &str, bytes: &[u8]) {
+/// As columns: the verdict on each record is that of the decoder, and what is wrong spoils nothing beside it.
+fn columns(name: &str, records: &[&[u8]], verdicts: &[Result<Result<(), Error>, Error>]) {
     let mut file = Vec::new();
     let mut writer = WriteOptions::new().threads(1).level(1).write_to(&mut file).expect("a writer to memory");
     let id = writer.declare("s", RecordType::new(name, kinds())).expect("the type is acceptable");
-    // A good record before and after shows that the bad one spoils nothing.
-    for record in [&[][..], bytes, &[]] {
+    for record in records {
         writer.append_encoded(id, record).expect("a record of any bytes");
     }
     writer.finish().expect("an archive in memory");
     let stream = reading().open(file).and_then(|archive| archive.stream("s")).expect("it was just written");
-    let rows = |on_error| -> Result<usize, String> {
+    let rows = |range: Range<u64>, on_error| -> Result<usize, String> {
         let options = ArrowOptions::new().threads(1).errors(on_error);
-        let reader = rosettar_arrow::read(&stream, 0..3, &options).map_err(|error| error.to_string())?;
+        let reader = rosettar_arrow::read(&stream, range, &options).map_err(|error| error.to_string())?;
         let mut rows = 0;
         for batch in reader {
             rows += batch.map_err(|error| error.to_string())?.num_rows();
         }
         Ok(rows)
     };
-    if let Ok(count) = rows(OnError::Raise) {
-        assert_eq!(count, 3);
+    for (number, (bytes, verdict)) in (0..).zip(records.iter().zip(verdicts)) {
+        match (verdict, rows(number..number + 1, OnError::Raise)) {
+            (_, Ok(count)) if count != 1 => panic!("{bytes:02x?}: {count} rows"),
+            (Ok(_), Ok(_)) | (Err(_), Err(_)) => {}
+            // Times that nanoseconds in 64 bits cannot hold, and values that JSON does not have.
+            (Ok(_), Err(error)) if error.contains("choose a coarser unit") => {}
+            (Ok(_), Err(error)) if error.contains("JSON") => {}
+            // Text that a later value has replaced is in no column, and not looked at.
+            (Err(error), Ok(_)) if error.message().contains("not UTF-8") => {}
+            (verdict, found) => panic!("{bytes:02x?}: {verdict:?}, as columns {found:?}"),
+        }
     }
     // Unless a limit is hit, a bad record is a row of nulls.
-    if let Ok(count) = rows(OnError::Null) {
-        assert_eq!(count, 3);
+    let all = records.len() as u64;
+    if let Ok(count) = rows(0..all, OnError::Null) {
+        assert_eq!(count, records.len());
+    }
+    if let Ok(count) = rows(0..all, OnError::Raise) {
+        assert_eq!(count, records.len());
     }
 }

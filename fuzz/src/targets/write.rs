@@ -4,30 +4,9 @@ use std::collections::BTreeMap;
 
 use rosettar::{NewEntry, RecordType, VerifyOptions, WriteOptions};
 
+use super::input::Input;
 use super::{MEMORY, kinds, reading};
 use crate::memory;
-
-/// Takes a few bytes at a time from the input.
-struct Input<'a>(&'a [u8]);
-
-impl<'a> Input<'a> {
-    fn byte(&mut self) -> u8 {
-        let Some((first, rest)) = self.0.split_first() else { return 0 };
-        self.0 = rest;
-        *first
-    }
-
-    fn bytes(&mut self) -> &'a [u8] {
-        let len = usize::from(self.byte());
-        let (now, rest) = self.0.split_at(len.min(self.0.len()));
-        self.0 = rest;
-        now
-    }
-
-    fn text(&mut self) -> String {
-        String::from_utf8_lossy(self.bytes()).into_owned()
-    }
-}
 
 /// Runs the target.
 pub fn run(data: &[u8]) {
@@ -39,7 +18,7 @@ fn write(mut input: Input<'_>) {
     let options = WriteOptions::new().threads(1).level(1).chunk_size(4096 << (input.byte() % 4));
     let mut writer = options.write_to(&mut file).expect("a writer to memory");
     let mut stream = None;
-    while !input.0.is_empty() {
+    while !input.is_empty() {
         match input.byte() % 8 {
             0 => {
                 let (path, content) = (input.text(), input.bytes().repeat(1 + usize::from(input.byte())));

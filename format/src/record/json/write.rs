@@ -1,76 +1,57 @@
-//! Writing the canonical protobuf JSON of a message.
+//! Writing the canonical protobuf JSON of a message, straight to where it goes: nothing of it is kept, and nothing that was
+//! written is taken back. So [`Forms`] tells beforehand which form a message has.
 
-use prost::Message;
+use std::io::{self, Write};
+
 use prost_reflect::{DynamicMessage, Kind, MapKey, ReflectMessage, Value};
-use prost_types::value::Kind as JsonKind;
-use prost_types::{Any, Duration, FieldMask, ListValue, Struct, Timestamp};
 
 use super::JsonOptions;
+use super::forms::{Form, Forms};
 use crate::error::{Error, Result, code};
-use crate::limits::Limits;
-use crate::record::decode;
+use crate::record::dynamic::decode_shared;
 use crate::schema::wire::MAX_DEPTH;
 
-/// What RFC 3339 can write: the years 1 to 9999.
-const TIMESTAMPS: std::ops::RangeInclusive<i64> = -62_135_596_800..=253_402_300_799;
-/// Some 10 000 years, as `duration.proto` says.
-const DURATION_SECONDS: i64 = 315_576_000_000;
-const NANOS: i32 = 999_999_999;
-
-pub(super) fn message(message: &DynamicMessage, options: &JsonOptions) -> Result<String> {
-    let mut writer = Writer { out: String::new(), options, anys: 0 };
-    writer.message(message, 0)?;
-    Ok(writer.out)
+pub(super) fn message(message: &DynamicMessage, options: &JsonOptions, out: &mut impl Write) -> Result<()> {
+    // Of messages that were decoded, none is too deep.
+    let forms = Forms::of_message(message, 0).ok_or_else(too_deep)?;
+    Writer { out, options, forms, anys: 0 }.message(message, 0).map_err(unwritable)
 }
 
-pub(super) fn value(value: &Value, kind: &Kind, options: &JsonOptions) -> Result<String> {
-    let mut writer = Writer { out: String::new(), options, anys: 0 };
-    writer.value(value, kind, 0)?;
-    Ok(writer.out)
+pub(super) fn value(value: &Value, kind: &Kind, options: &JsonOptions, out: &mut impl Write) -> Result<()> {
+    let forms = Forms::of_value(value).ok_or_else(too_deep)?;
+    Writer { out, options, forms, anys: 0 }.value(value, kind, 0).map_err(unwritable)
+}
+
+fn too_deep() -> Error {
+    Error::new(code::RECORD_VALUE, format!("messages nested more than {MAX_DEPTH} deep have no JSON"))
+}
+
+fn unwritable(error: io::Error) -> Error {
+    Error::io(code::IO_WRITE, "writing JSON", error)
 }
 
 /// How many `Any` may be nested in each other before one is written as bytes: each holds a copy of those inside it.
 const MAX_ANYS: usize = 8;
 
-struct Writer<'a> {
-    out: String,
+struct Writer<'a, W> {
+    out: &'a mut W,
     options: &'a JsonOptions,
+    forms: Forms,
     /// How many `Any` the place being written is inside.
     anys: usize,
 }
 
-fn no_form(what: impl Into<String>) -> Error {
-    Error::new(code::RECORD_VALUE, what)
-}
-
-/// The message as the compiled-in type; a set's own message of that name may be shaped otherwise.
-fn known<T: Message + Default>(message: &DynamicMessage) -> Result<T> {
-    message.transcode_to().map_err(|error| {
-        no_form(format!("the schema's {} is not what every protobuf has: {error}", message.descriptor().full_name()))
-            .with_source(error)
-    })
-}
-
-impl Writer<'_> {
-    fn message(&mut self, message: &DynamicMessage, depth: usize) -> Result<()> {
-        if depth > MAX_DEPTH {
-            return Err(no_form(format!("messages nested more than {MAX_DEPTH} deep, those inside an Any included")));
+impl<W: Write> Writer<'_, W> {
+    fn message(&mut self, message: &DynamicMessage, depth: usize) -> io::Result<()> {
+        if self.well_known(message, depth)? {
+            return Ok(());
         }
-        let start = self.out.len();
-        match self.well_known(message, depth) {
-            Ok(true) => return Ok(()),
-            Ok(false) => {}
-            // A value outside what its own form can tell is written as the plain message that it is.
-            Err(_) => self.out.truncate(start),
-        }
-        self.out.push('{');
-        let mut first = true;
-        self.fields(message, depth, &mut first)?;
-        self.out.push('}');
-        Ok(())
+        self.out.write_all(b"{")?;
+        self.fields(message, depth, &mut true)?;
+        self.out.write_all(b"}")
     }
 
-    fn fields(&mut self, message: &DynamicMessage, depth: usize, first: &mut bool) -> Result<()> {
+    fn fields(&mut self, message: &DynamicMessage, depth: usize, first: &mut bool) -> io::Result<()> {
         let descriptor = message.descriptor();
         if self.options.defaults {
             for field in descriptor.fields().filter(|field| message.has_field(field) || !field.supports_presence()) {
@@ -89,278 +70,219 @@ impl Writer<'_> {
         Ok(())
     }
 
-    fn field(&mut self, name: &str, value: &Value, kind: &Kind, depth: usize, first: &mut bool) -> Result<()> {
-        self.comma(first);
-        self.text(name);
-        self.out.push(':');
+    fn field(&mut self, name: &str, value: &Value, kind: &Kind, depth: usize, first: &mut bool) -> io::Result<()> {
+        self.comma(first)?;
+        self.text(name)?;
+        self.out.write_all(b":")?;
         self.value(value, kind, depth)
     }
 
-    fn value(&mut self, value: &Value, kind: &Kind, depth: usize) -> Result<()> {
+    fn value(&mut self, value: &Value, kind: &Kind, depth: usize) -> io::Result<()> {
         match value {
-            Value::Bool(value) => self.plain(value),
-            Value::I32(value) => self.plain(value),
-            Value::U32(value) => self.plain(value),
-            Value::I64(value) => self.quoted(value),
-            Value::U64(value) => self.quoted(value),
+            Value::Bool(value) => write!(self.out, "{value}"),
+            Value::I32(value) => write!(self.out, "{value}"),
+            Value::U32(value) => write!(self.out, "{value}"),
+            Value::I64(value) => write!(self.out, "\"{value}\""),
+            Value::U64(value) => write!(self.out, "\"{value}\""),
             Value::F32(value) => match value.is_finite() {
-                true => self.plain(format_args!("{value:?}")),
+                true => write!(self.out, "{value:?}"),
                 false => self.non_finite(f64::from(*value)),
             },
             Value::F64(value) => match value.is_finite() {
-                true => self.plain(format_args!("{value:?}")),
+                true => write!(self.out, "{value:?}"),
                 false => self.non_finite(*value),
             },
             Value::String(value) => self.text(value),
             Value::Bytes(value) => self.base64(value),
             Value::EnumNumber(number) => match kind.as_enum() {
-                Some(kind) if kind.full_name() == "google.protobuf.NullValue" => self.out.push_str("null"),
+                Some(kind) if kind.full_name() == "google.protobuf.NullValue" => self.out.write_all(b"null"),
                 Some(kind) => match kind.get_value(*number) {
                     Some(value) => self.text(value.name()),
-                    None => self.plain(number),
+                    None => write!(self.out, "{number}"),
                 },
-                None => self.plain(number),
+                None => write!(self.out, "{number}"),
             },
-            Value::Message(message) => return self.message(message, depth + 1),
+            Value::Message(message) => self.message(message, depth + 1),
             Value::List(values) => {
-                self.out.push('[');
+                self.out.write_all(b"[")?;
                 let mut first = true;
                 for value in values {
-                    self.comma(&mut first);
+                    self.comma(&mut first)?;
                     self.value(value, kind, depth)?;
                 }
-                self.out.push(']');
+                self.out.write_all(b"]")
             }
             Value::Map(values) => {
-                let value_kind = match kind.as_message() {
-                    Some(entry) => entry.map_entry_value_field().kind(),
-                    None => return Err(no_form("a map whose entries are no messages")),
-                };
+                let value_kind = kind.as_message().map_or(Kind::Bytes, |entry| entry.map_entry_value_field().kind());
                 let mut sorted: Vec<_> = values.iter().collect();
                 sorted.sort_by_key(|entry| entry.0);
-                self.out.push('{');
+                self.out.write_all(b"{")?;
                 let mut first = true;
                 for (key, value) in sorted {
-                    self.comma(&mut first);
+                    self.comma(&mut first)?;
                     match key {
-                        MapKey::Bool(key) => self.quoted(key),
-                        MapKey::I32(key) => self.quoted(key),
-                        MapKey::I64(key) => self.quoted(key),
-                        MapKey::U32(key) => self.quoted(key),
-                        MapKey::U64(key) => self.quoted(key),
+                        MapKey::Bool(key) => write!(self.out, "\"{key}\""),
+                        MapKey::I32(key) => write!(self.out, "\"{key}\""),
+                        MapKey::I64(key) => write!(self.out, "\"{key}\""),
+                        MapKey::U32(key) => write!(self.out, "\"{key}\""),
+                        MapKey::U64(key) => write!(self.out, "\"{key}\""),
                         MapKey::String(key) => self.text(key),
-                    }
-                    self.out.push(':');
+                    }?;
+                    self.out.write_all(b":")?;
                     self.value(value, &value_kind, depth)?;
                 }
-                self.out.push('}');
+                self.out.write_all(b"}")
             }
         }
-        Ok(())
     }
 
-    /// Writes a message that has a form of its own; `false` where it has none.
-    fn well_known(&mut self, message: &DynamicMessage, depth: usize) -> Result<bool> {
-        let descriptor = message.descriptor();
-        let Some(name) = descriptor.full_name().strip_prefix("google.protobuf.") else { return Ok(false) };
-        match name {
-            "Any" => self.any(message, known(message)?, depth)?,
-            "Timestamp" => {
-                let time: Timestamp = known(message)?;
-                if !TIMESTAMPS.contains(&time.seconds) || !(0..=NANOS).contains(&time.nanos) {
-                    return Err(no_form(format!(
-                        "a timestamp of {} seconds and {} nanoseconds is outside the years 1 to 9999",
-                        time.seconds, time.nanos
-                    )));
-                }
-                self.quoted(time);
-            }
-            "Duration" => {
-                let span: Duration = known(message)?;
-                let alike = span.seconds == 0 || span.nanos == 0 || (span.seconds < 0) == (span.nanos < 0);
-                let bounded = (-DURATION_SECONDS..=DURATION_SECONDS).contains(&span.seconds)
-                    && (-NANOS..=NANOS).contains(&span.nanos);
-                if !alike || !bounded {
-                    return Err(no_form(format!(
-                        "a duration of {} seconds and {} nanoseconds is out of range or of two signs",
-                        span.seconds, span.nanos
-                    )));
-                }
-                self.quoted(span);
-            }
-            "FieldMask" => {
-                let mask: FieldMask = known(message)?;
-                let paths: Option<Vec<_>> = mask.paths.iter().map(|path| camel_case(path)).collect();
-                let paths =
-                    paths.ok_or_else(|| no_form("a field mask holds a field name that is not in snake case"))?;
-                self.text(&paths.join(","));
-            }
-            "Struct" => self.object(&known(message)?, depth)?,
-            "ListValue" => self.list(&known(message)?, depth)?,
-            "Value" => self.json(&known(message)?, depth)?,
-            "Empty" => self.out.push_str("{}"),
-            "DoubleValue" | "FloatValue" | "Int64Value" | "UInt64Value" | "Int32Value" | "UInt32Value"
-            | "BoolValue" | "StringValue" | "BytesValue" => match descriptor.get_field_by_name("value") {
-                Some(field) => self.value(&message.get_field(&field), &field.kind(), depth)?,
-                None => return Ok(false),
-            },
-            _ => return Ok(false),
+    /// Writes a message that has a form of its own; `false`, and nothing written, where it has none.
+    fn well_known(&mut self, message: &DynamicMessage, depth: usize) -> io::Result<bool> {
+        match self.forms.of(message) {
+            Form::Plain | Form::Untold => return Ok(false),
+            Form::Text(text) => write!(self.out, "\"{text}\"")?,
+            Form::Paths(paths) => self.text(&paths)?,
+            Form::Empty => self.out.write_all(b"{}")?,
+            Form::Any => self.any(message, depth)?,
+            Form::Json => self.json(message)?,
+            Form::Wrapper(field) => self.value(&message.get_field(&field), &field.kind(), depth)?,
         }
         Ok(true)
     }
 
-    fn any(&mut self, message: &DynamicMessage, any: Any, depth: usize) -> Result<()> {
-        if any.type_url.is_empty() && any.value.is_empty() {
-            self.out.push_str("{}");
-            return Ok(());
+    fn any(&mut self, message: &DynamicMessage, depth: usize) -> io::Result<()> {
+        let (url, value) = (message.get_field_by_number(1), message.get_field_by_number(2));
+        let url = url.as_deref().and_then(Value::as_str).unwrap_or_default();
+        let value = value.as_deref().and_then(Value::as_bytes).cloned().unwrap_or_default();
+        if url.is_empty() && value.is_empty() {
+            return self.out.write_all(b"{}");
         }
-        self.out.push_str("{\"@type\":");
-        self.text(&any.type_url);
-        let name = any.type_url.rsplit_once('/').map_or(&any.type_url[..], |(_, name)| name);
+        self.out.write_all(b"{\"@type\":")?;
+        self.text(url)?;
+        let name = url.rsplit_once('/').map_or(url, |(_, name)| name);
         let inner = match message.descriptor().parent_pool().get_message_by_name(name) {
-            Some(inner) if self.anys < MAX_ANYS => decode(&inner, &any.value, &Limits::default()).ok(),
+            Some(inner) if self.anys < MAX_ANYS => decode_shared(&inner, value.clone()).ok(),
             _ => None,
         };
-        let start = self.out.len();
-        self.anys += 1;
-        let told = inner.is_some_and(|inner| self.packed(&inner, depth + 1).is_ok());
-        self.anys -= 1;
-        if !told {
-            self.out.truncate(start);
-            self.out.push_str(",\"@value\":");
-            self.base64(&any.value);
-        }
-        self.out.push('}');
-        Ok(())
-    }
-
-    /// What an `Any` holds: the fields, or, where the message has a form of its own, that as a value beside the type.
-    fn packed(&mut self, message: &DynamicMessage, depth: usize) -> Result<()> {
-        if depth > MAX_DEPTH {
-            return Err(no_form(format!("messages nested more than {MAX_DEPTH} deep, those inside an Any included")));
-        }
-        let start = self.out.len();
-        self.out.push_str(",\"value\":");
-        match self.well_known(message, depth) {
-            Ok(true) => Ok(()),
-            outcome => {
-                self.out.truncate(start);
-                outcome.and_then(|_| self.fields(message, depth, &mut false))
-            }
-        }
-    }
-
-    fn object(&mut self, object: &Struct, depth: usize) -> Result<()> {
-        self.out.push('{');
-        let mut first = true;
-        for (key, value) in &object.fields {
-            self.comma(&mut first);
-            self.text(key);
-            self.out.push(':');
-            self.json(value, depth + 1)?;
-        }
-        self.out.push('}');
-        Ok(())
-    }
-
-    fn list(&mut self, list: &ListValue, depth: usize) -> Result<()> {
-        self.out.push('[');
-        let mut first = true;
-        for value in &list.values {
-            self.comma(&mut first);
-            self.json(value, depth + 1)?;
-        }
-        self.out.push(']');
-        Ok(())
-    }
-
-    fn json(&mut self, value: &prost_types::Value, depth: usize) -> Result<()> {
-        match &value.kind {
-            None | Some(JsonKind::NullValue(_)) => self.out.push_str("null"),
-            Some(JsonKind::BoolValue(value)) => self.plain(value),
-            Some(JsonKind::NumberValue(value)) if value.is_finite() => self.plain(format_args!("{value:?}")),
-            Some(JsonKind::NumberValue(_)) => {
-                return Err(no_form("a google.protobuf.Value holds a number that is not finite"));
-            }
-            Some(JsonKind::StringValue(value)) => self.text(value),
-            Some(JsonKind::ListValue(list)) => self.list(list, depth)?,
-            Some(JsonKind::StructValue(object)) => self.object(object, depth)?,
-        }
-        Ok(())
-    }
-
-    fn comma(&mut self, first: &mut bool) {
-        if !std::mem::take(first) {
-            self.out.push(',');
-        }
-    }
-
-    fn plain(&mut self, value: impl std::fmt::Display) {
-        use std::fmt::Write as _;
-        // Writing to a string does not fail.
-        let _ = write!(self.out, "{value}");
-    }
-
-    fn quoted(&mut self, value: impl std::fmt::Display) {
-        self.plain(format_args!("\"{value}\""));
-    }
-
-    fn non_finite(&mut self, value: f64) {
-        self.out.push_str(match () {
-            () if value.is_nan() => "\"NaN\"",
-            () if value > 0.0 => "\"Infinity\"",
-            () => "\"-Infinity\"",
+        let told = inner.and_then(|inner| {
+            let forms = Forms::of_message(&inner, depth + 1)?;
+            let form = forms.of(&inner);
+            (!matches!(form, Form::Untold)).then_some((inner, forms, form))
         });
-    }
-
-    fn text(&mut self, text: &str) {
-        self.out.push('"');
-        for c in text.chars() {
-            match c {
-                '"' => self.out.push_str("\\\""),
-                '\\' => self.out.push_str("\\\\"),
-                '\n' => self.out.push_str("\\n"),
-                '\r' => self.out.push_str("\\r"),
-                '\t' => self.out.push_str("\\t"),
-                c if c.is_control() => self.plain(format_args!("\\u{:04x}", c as u32)),
-                c => self.out.push(c),
+        match told {
+            // The fields, or, where the message has a form of its own, that as a value beside the type.
+            Some((inner, forms, form)) => {
+                let outer = std::mem::replace(&mut self.forms, forms);
+                self.anys += 1;
+                if let Form::Plain = form {
+                    self.fields(&inner, depth + 1, &mut false)?;
+                } else {
+                    self.out.write_all(b",\"value\":")?;
+                    self.well_known(&inner, depth + 1)?;
+                }
+                self.anys -= 1;
+                self.forms = outer;
+            }
+            None => {
+                self.out.write_all(b",\"@value\":")?;
+                self.base64(&value)?;
             }
         }
-        self.out.push('"');
+        self.out.write_all(b"}")
     }
 
-    fn base64(&mut self, bytes: &[u8]) {
+    /// A `Value`, `ListValue` or `Struct`, all of whose numbers are finite.
+    fn json(&mut self, message: &DynamicMessage) -> io::Result<()> {
+        let Some((_, content)) = message.fields().next() else {
+            return self.out.write_all(match message.descriptor().name() {
+                "Struct" => b"{}",
+                "ListValue" => b"[]",
+                _ => b"null",
+            });
+        };
+        match content {
+            Value::Bool(value) => write!(self.out, "{value}"),
+            Value::F64(value) => write!(self.out, "{value:?}"),
+            Value::String(value) => self.text(value),
+            Value::Message(inner) => self.json(inner),
+            Value::List(values) => {
+                self.out.write_all(b"[")?;
+                let mut first = true;
+                for value in values.iter().filter_map(Value::as_message) {
+                    self.comma(&mut first)?;
+                    self.json(value)?;
+                }
+                self.out.write_all(b"]")
+            }
+            Value::Map(values) => {
+                let mut sorted: Vec<_> = values.iter().collect();
+                sorted.sort_by_key(|entry| entry.0);
+                self.out.write_all(b"{")?;
+                let mut first = true;
+                for (key, value) in sorted {
+                    self.comma(&mut first)?;
+                    self.text(key.as_str().unwrap_or_default())?;
+                    self.out.write_all(b":")?;
+                    match value.as_message() {
+                        Some(value) => self.json(value)?,
+                        None => self.out.write_all(b"null")?,
+                    }
+                }
+                self.out.write_all(b"}")
+            }
+            _ => self.out.write_all(b"null"),
+        }
+    }
+
+    fn comma(&mut self, first: &mut bool) -> io::Result<()> {
+        match std::mem::take(first) {
+            true => Ok(()),
+            false => self.out.write_all(b","),
+        }
+    }
+
+    fn non_finite(&mut self, value: f64) -> io::Result<()> {
+        self.out.write_all(match () {
+            () if value.is_nan() => b"\"NaN\"",
+            () if value > 0.0 => b"\"Infinity\"",
+            () => b"\"-Infinity\"",
+        })
+    }
+
+    /// A string in quotes, of which whole runs are written that need no escape.
+    fn text(&mut self, text: &str) -> io::Result<()> {
+        self.out.write_all(b"\"")?;
+        let mut rest = text;
+        while let Some(at) = rest.find(|c: char| c == '"' || c == '\\' || c.is_control()) {
+            let (run, special) = rest.split_at(at);
+            self.out.write_all(run.as_bytes())?;
+            let mut chars = special.chars();
+            match chars.next() {
+                Some('"') => self.out.write_all(b"\\\"")?,
+                Some('\\') => self.out.write_all(b"\\\\")?,
+                Some('\n') => self.out.write_all(b"\\n")?,
+                Some('\r') => self.out.write_all(b"\\r")?,
+                Some('\t') => self.out.write_all(b"\\t")?,
+                Some(c) => write!(self.out, "\\u{:04x}", c as u32)?,
+                None => {}
+            }
+            rest = chars.as_str();
+        }
+        self.out.write_all(rest.as_bytes())?;
+        self.out.write_all(b"\"")
+    }
+
+    fn base64(&mut self, bytes: &[u8]) -> io::Result<()> {
         const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-        self.out.push('"');
+        self.out.write_all(b"\"")?;
         for chunk in bytes.chunks(3) {
             let group = chunk.iter().fold(0, |group, &byte| group << 8 | u32::from(byte)) << (8 * (3 - chunk.len()));
-            for digit in 0..4 {
-                match digit <= chunk.len() {
-                    true => self.out.push(char::from(DIGITS[(group >> (18 - 6 * digit)) as usize & 63])),
-                    false => self.out.push('='),
-                }
-            }
+            let digits: [u8; 4] = std::array::from_fn(|digit| match digit <= chunk.len() {
+                true => DIGITS[(group >> (18 - 6 * digit)) as usize & 63],
+                false => b'=',
+            });
+            self.out.write_all(&digits)?;
         }
-        self.out.push('"');
+        self.out.write_all(b"\"")
     }
-}
-
-/// A path of a field mask, from snake case; `None` where the way back would lead elsewhere.
-fn camel_case(path: &str) -> Option<String> {
-    let mut out = String::with_capacity(path.len());
-    let mut upper = false;
-    for c in path.chars() {
-        match c {
-            'A'..='Z' => return None,
-            'a'..='z' if upper => out.push(c.to_ascii_uppercase()),
-            _ if upper => return None,
-            '_' => {
-                upper = true;
-                continue;
-            }
-            c => out.push(c),
-        }
-        upper = false;
-    }
-    (!upper).then_some(out)
 }

@@ -4,6 +4,8 @@
 //! stands as what it decodes to, a section as its kind and body, a page as what it decodes to. Sealing compresses, digests,
 //! and puts into the index and the seek table what the frames before them really are.
 
+pub mod c1z;
+
 use prost::Message;
 use sha2::{Digest, Sha256};
 

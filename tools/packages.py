@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Packages as their users get them: built from a clean directory that has nothing else of the project.
+
+The crates are packed as `cargo publish` packs them, and another crate uses them; of the Python package a source
+distribution is made, and of that a wheel, which is what the tests of the package run with.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+import tomllib
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+BUILD = ROOT / "build" / "packages"
+CRATES = {"rosettar": "format", "rosettar-arrow": "bindings/arrow", "rosettar-cli": "cli"}
+
+USER = """//! Writes an archive and reads it, with what is on the registry.
+use rosettar::{NewEntry, VerifyOptions, WriteOptions};
+
+fn main() -> rosettar::Result<()> {
+    let path = std::env::args_os().nth(1).expect("usage: user FILE");
+    let mut writer = WriteOptions::new().create(&path)?;
+    writer.add_bytes(NewEntry::new("hello.txt")?, b"hello")?;
+    writer.finish()?;
+    let archive = rosettar::open_path(&path)?;
+    assert_eq!(archive.read("hello.txt")?, b"hello");
+    assert!(archive.verify(&VerifyOptions::new())?.is_sound());
+    let _ = rosettar_arrow::ArrowOptions::new();
+    Ok(())
+}
+"""
+
+
+def target():
+    """Where cargo has built the dependencies already."""
+    return Path(os.environ.get("CARGO_TARGET_DIR") or ROOT / "target").absolute()
+
+
+def empty(folder):
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    return folder
+
+
+def crates():
+    """Packs the crates, unpacks them in an empty directory, and builds and runs a crate that uses them."""
+    version = tomllib.loads((ROOT / "Cargo.toml").read_text())["workspace"]["package"]["version"]
+    selected = [part for name in CRATES for part in ("-p", name)]
+    # What is not committed yet is packed too.
+    run(["cargo", "package", "--quiet", "--locked", "--no-verify", "--allow-dirty", *selected], cwd=ROOT)
+    folder = empty(BUILD / "crates")
+    for name in CRATES:
+        packed = target() / "package" / f"{name}-{version}.crate"
+        with tarfile.open(packed) as archive:
+            archive.extractall(folder, filter="data")
+        assert (folder / f"{name}-{version}" / "LICENSE").is_file(), f"{packed} has no licence"
+        print(f"{packed.name}: {packed.stat().st_size} bytes")
+    (folder / "user" / "src").mkdir(parents=True)
+    (folder / "user/src/main.rs").write_text(USER)
+    (folder / "user/Cargo.toml").write_text(
+        f'[package]\nname = "user"\nversion = "1.0.0"\nedition = "2024"\n\n[dependencies]\n'
+        f'rosettar = "{version}"\nrosettar-arrow = "{version}"\n'
+    )
+    # The profiles and the lock of the project, so that dependencies need not be built again.
+    profiles = (ROOT / "Cargo.toml").read_text()
+    profiles = profiles[profiles.index("[profile.dev]") : profiles.index("[profile.release]")]
+    patches = "".join(f'{name} = {{ path = "{name}-{version}" }}\n' for name in CRATES)
+    members = ", ".join(f'"{name}-{version}"' for name in CRATES)
+    (folder / "Cargo.toml").write_text(
+        f'[workspace]\nresolver = "3"\nmembers = ["user", {members}]\n\n[patch.crates-io]\n{patches}\n{profiles}'
+    )
+    shutil.copy(ROOT / "Cargo.lock", folder)
+    env = os.environ | {"CARGO_TARGET_DIR": str(target())}
+    archive = folder / "hello.rtar"
+    run(["cargo", "run", "--quiet", "-p", "user", "--", archive], cwd=folder, env=env)
+    # The command has a directory of its own: the tests use the one of the workspace.
+    command = ["cargo", "install", "--quiet", "--debug", "--path", folder / f"rosettar-cli-{version}", "--locked"]
+    command += ["--root", folder / "installed", "--no-track"]
+    run(command, cwd=folder, env=env)
+    installed = folder / "installed/bin" / ("rosettar.exe" if os.name == "nt" else "rosettar")
+    run([installed, "verify", archive], cwd=folder)
+    run(["cargo", "build", "--quiet", "-p", "rosettar", "--example", "conformance_driver"], cwd=folder, env=env)
+    print("3 passed, 0 failed")
+
+
+def wheel():
+    """Makes a source distribution, unpacks it in an empty directory, builds a wheel there, and installs that."""
+    folder = empty(BUILD / "python")
+    env = os.environ | {"MATURIN_PEP517_ARGS": "--profile dev", "CARGO_TARGET_DIR": str(target())}
+    run(["maturin", "sdist", "--quiet", "--out", folder], cwd=ROOT, env=env)
+    (source,) = folder.glob("*.tar.gz")
+    with tarfile.open(source) as archive:
+        archive.extractall(folder, filter="data")
+    (unpacked,) = (path for path in folder.iterdir() if path.is_dir())
+    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet"]
+    run([*pip, "wheel", "--no-deps", "--wheel-dir", folder, unpacked], cwd=folder, env=env)
+    (made,) = folder.glob("*.whl")
+    print(f"{source.name}: {source.stat().st_size} bytes\n{made.name}: {made.stat().st_size} bytes")
+    run([*pip, "install", "--no-deps", "--force-reinstall", made], cwd=folder)
+
+
+def run(command, **options):
+    print("$", *command, flush=True)
+    done = subprocess.run(list(map(str, command)), **options)
+    if done.returncode:
+        sys.exit(done.returncode)
+
+
+if __name__ == "__main__":
+    {"crates": crates, "wheel": wheel}[sys.argv[1]]()
