@@ -16,16 +16,25 @@ from steps import Steps
 CARGO_TEST = ["cargo", "test", "--workspace", "--exclude", "rosettar-python", "--locked", "--no-fail-fast"]
 
 
+def npm_ci(folder):
+    return ["npm", "--prefix", folder, "ci", "--ignore-scripts", "--prefer-offline", "--no-audit", "--no-fund"]
+
+
 def javascript(steps):
-    """Installs what the JavaScript reader needs, for the runner too, and runs its own tests."""
+    """Installs what the JavaScript reader needs, for the runner too; tests it, and then the Kaitai descriptions."""
     missing = [program for program in ("node", "npm") if not shutil.which(program)]
     if missing:
-        steps.skip(f"JavaScript reader: {' and '.join(missing)} not found")
+        steps.skip(f"JavaScript reader, Kaitai descriptions: {' and '.join(missing)} not found")
         return
     folder = "conformance/javascript"
-    install = ["npm", "--prefix", folder, "ci", "--ignore-scripts", "--prefer-offline", "--no-audit", "--no-fund"]
-    if steps.run("npm ci", install):
-        steps.run("JavaScript reader", ["node", "--test", f"{folder}/test.mjs"])
+    if not steps.run("npm ci", npm_ci(folder)):
+        return
+    steps.run("JavaScript reader", ["node", "--test", f"{folder}/test.mjs"])
+    # They are compared with the reader.
+    folder = "conformance/kaitai"
+    if steps.run("npm ci, Kaitai", npm_ci(folder)):
+        steps.run("Kaitai descriptions", ["node", "--test", f"{folder}/test.mjs"])
+        steps.run("Kaitai descriptions in Python", [sys.executable, f"{folder}/test_python.py"])
 
 
 def main():

@@ -6,8 +6,11 @@
 
 pub mod c1z;
 
+use std::cell::RefCell;
+
 use prost::Message;
 use sha2::{Digest, Sha256};
+use zstd::bulk::Compressor;
 
 /// A frame as it is.
 const RAW: u8 = 0;
@@ -143,9 +146,15 @@ pub fn unseal(archive: &[u8]) -> Vec<u8> {
 }
 
 fn compressed(content: &[u8]) -> Vec<u8> {
-    let mut compressor = zstd::bulk::Compressor::new(1).expect("level 1 is one");
-    compressor.include_checksum(true).expect("zstd has checksums");
-    compressor.compress(content).expect("there is memory")
+    thread_local! {
+        /// Making one takes longer than compressing what an input has.
+        static COMPRESSOR: RefCell<Compressor<'static>> = RefCell::new({
+            let mut compressor = Compressor::new(1).expect("level 1 is one");
+            compressor.include_checksum(true).expect("zstd has checksums");
+            compressor
+        });
+    }
+    COMPRESSOR.with_borrow_mut(|compressor| compressor.compress(content)).expect("there is memory")
 }
 
 fn decompressed(frame: &[u8]) -> Option<Vec<u8>> {

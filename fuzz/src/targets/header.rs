@@ -61,8 +61,11 @@ fn entry(mut input: Input<'_>) -> Option<Entry> {
     })
 }
 
-/// The `tar` crate reads the same path, kind, size and target.
+/// The `tar` crate reads the same path, kind, size and target. It adds sizes up in 64 bits.
 fn as_others_see(entry: &Entry, mut header: Vec<u8>) {
+    if entry.size > u64::MAX >> 1 {
+        return;
+    }
     header.resize(header.len() + 2 * BLOCK, 0);
     let mut archive = tar::Archive::new(&header[..]);
     let mut entries = archive.entries().expect("a source in memory");

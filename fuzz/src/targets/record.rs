@@ -3,6 +3,7 @@
 use std::ops::Range;
 use std::sync::OnceLock;
 
+use arrow_array::{Array as _, RecordBatch};
 use prost_reflect::MessageDescriptor;
 use rosettar::record::{self, JsonOptions};
 use rosettar::{Error, RecordType, WriteOptions, schema};
@@ -67,17 +68,35 @@ fn columns(name: &str, records: &[&[u8]], verdicts: &[Result<Result<(), Error>, 
     }
     writer.finish().expect("an archive in memory");
     let stream = reading().open(file).and_then(|archive| archive.stream("s")).expect("it was just written");
-    let rows = |range: Range<u64>, on_error| -> Result<usize, String> {
+    let batches = |range: Range<u64>, on_error| -> Result<Vec<RecordBatch>, String> {
         let options = ArrowOptions::new().threads(1).errors(on_error);
         let reader = rosettar_arrow::read(&stream, range, &options).map_err(|error| error.to_string())?;
-        let mut rows = 0;
-        for batch in reader {
-            rows += batch.map_err(|error| error.to_string())?.num_rows();
-        }
-        Ok(rows)
+        reader.map(|batch| batch.map_err(|error| error.to_string())).collect()
     };
-    for (number, (bytes, verdict)) in (0..).zip(records.iter().zip(verdicts)) {
-        match (verdict, rows(number..number + 1, OnError::Raise)) {
+    let rows = |batches: &[RecordBatch]| batches.iter().map(RecordBatch::num_rows).sum::<usize>();
+    let all = records.len() as u64;
+    // Unless a limit is hit, a bad record is a row of nulls; in a good one of the first type, a number is none.
+    let nulled = batches(0..all, OnError::Null);
+    let mut bad = Vec::new();
+    if let Ok(batches) = &nulled {
+        assert_eq!(rows(batches), records.len());
+        for batch in batches {
+            let number = batch.column_by_name("i32");
+            bad.extend((0..batch.num_rows()).map(|row| number.is_some_and(|column| column.is_null(row))));
+        }
+    }
+    let first = verdicts.iter().position(Result::is_err);
+    for (number, (bytes, verdict)) in records.iter().zip(verdicts).enumerate() {
+        // One by one where the rows do not tell, and of each input the first record that is wrong.
+        let one = number as u64..number as u64 + 1;
+        let found = match bad.get(number) {
+            Some(bad) if name == TYPES[0] && first != Some(number) => match bad {
+                true => Err(batches(one, OnError::Raise).err().unwrap_or_default()),
+                false => Ok(1),
+            },
+            _ => batches(one, OnError::Raise).map(|batches| rows(&batches)),
+        };
+        match (verdict, found) {
             (_, Ok(count)) if count != 1 => panic!("{bytes:02x?}: {count} rows"),
             (Ok(_), Ok(_)) | (Err(_), Err(_)) => {}
             // Times that nanoseconds in 64 bits cannot hold, and values that JSON does not have.
@@ -88,12 +107,7 @@ fn columns(name: &str, records: &[&[u8]], verdicts: &[Result<Result<(), Error>, 
             (verdict, found) => panic!("{bytes:02x?}: {verdict:?}, as columns {found:?}"),
         }
     }
-    // Unless a limit is hit, a bad record is a row of nulls.
-    let all = records.len() as u64;
-    if let Ok(count) = rows(0..all, OnError::Null) {
-        assert_eq!(count, records.len());
-    }
-    if let Ok(count) = rows(0..all, OnError::Raise) {
-        assert_eq!(count, records.len());
+    if let Ok(batches) = batches(0..all, OnError::Raise) {
+        assert_eq!(rows(&batches), records.len());
     }
 }
