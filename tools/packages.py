@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Packages as their users get them: built from a clean directory that has nothing else of the project.
 
-The crates are packed as `cargo publish` packs them, and another crate uses them; of the Python package a source
-distribution is made, and of that a wheel, which is what the tests of the package run with.
+    python tools/packages.py crates | crates-used | wheel
+
+The crates are packed as `cargo publish` packs them; `crates` checks the core from its package, `crates-used` builds all
+of them and a crate that uses them. Of the Python package a source distribution is made, and of that a wheel, which is
+what the tests of the package run with.
 """
 
 import os
@@ -45,8 +48,11 @@ def empty(folder):
     return folder
 
 
-def crates():
-    """Packs the crates, unpacks them in an empty directory, and builds and runs a crate that uses them."""
+def crates(used):
+    """Packs the crates and unpacks them in an empty directory.
+
+    Then the core is checked there, or, `used`, all of them are built, and a crate that uses them runs.
+    """
     version = tomllib.loads((ROOT / "Cargo.toml").read_text())["workspace"]["package"]["version"]
     selected = [part for name in CRATES for part in ("-p", name)]
     # What is not committed yet is packed too.
@@ -56,14 +62,9 @@ def crates():
         packed = target() / "package" / f"{name}-{version}.crate"
         with tarfile.open(packed) as archive:
             archive.extractall(folder, filter="data")
-        assert (folder / f"{name}-{version}" / "LICENSE").is_file(), f"{packed} has no licence"
+        for needed in ("LICENSE", "README.md", "Cargo.toml"):
+            assert (folder / f"{name}-{version}" / needed).is_file(), f"{packed} has no {needed}"
         print(f"{packed.name}: {packed.stat().st_size} bytes")
-    (folder / "user" / "src").mkdir(parents=True)
-    (folder / "user/src/main.rs").write_text(USER)
-    (folder / "user/Cargo.toml").write_text(
-        f'[package]\nname = "user"\nversion = "1.0.0"\nedition = "2024"\n\n[dependencies]\n'
-        f'rosettar = "{version}"\nrosettar-arrow = "{version}"\n'
-    )
     # The profiles and the lock of the project, so that dependencies need not be built again.
     profiles = (ROOT / "Cargo.toml").read_text()
     profiles = profiles[profiles.index("[profile.dev]") : profiles.index("[profile.release]")]
@@ -72,16 +73,23 @@ def crates():
     (folder / "Cargo.toml").write_text(
         f'[workspace]\nresolver = "3"\nmembers = ["user", {members}]\n\n[patch.crates-io]\n{patches}\n{profiles}'
     )
+    (folder / "user" / "src").mkdir(parents=True)
+    (folder / "user/src/main.rs").write_text(USER)
+    (folder / "user/Cargo.toml").write_text(
+        f'[package]\nname = "user"\nversion = "1.0.0"\nedition = "2024"\n\n[dependencies]\n'
+        f'rosettar = "{version}"\nrosettar-arrow = "{version}"\n'
+    )
     shutil.copy(ROOT / "Cargo.lock", folder)
     env = os.environ | {"CARGO_TARGET_DIR": str(target())}
+    if not used:
+        run(["cargo", "check", "--quiet", "-p", "rosettar", "--no-default-features"], cwd=folder, env=env)
+        print("1 passed, 0 failed")
+        return
     archive = folder / "hello.rtar"
     run(["cargo", "run", "--quiet", "-p", "user", "--", archive], cwd=folder, env=env)
-    # The command has a directory of its own: the tests use the one of the workspace.
-    command = ["cargo", "install", "--quiet", "--debug", "--path", folder / f"rosettar-cli-{version}", "--locked"]
-    command += ["--root", folder / "installed", "--no-track"]
-    run(command, cwd=folder, env=env)
-    installed = folder / "installed/bin" / ("rosettar.exe" if os.name == "nt" else "rosettar")
-    run([installed, "verify", archive], cwd=folder)
+    # Not where the tests look for the command of the workspace.
+    env["CARGO_TARGET_DIR"] = str(BUILD / "target")
+    run(["cargo", "run", "--quiet", "-p", "rosettar-cli", "--", "verify", archive], cwd=folder, env=env)
     run(["cargo", "build", "--quiet", "-p", "rosettar", "--example", "conformance_driver"], cwd=folder, env=env)
     print("3 passed, 0 failed")
 
@@ -110,4 +118,4 @@ def run(command, **options):
 
 
 if __name__ == "__main__":
-    {"crates": crates, "wheel": wheel}[sys.argv[1]]()
+    {"crates": lambda: crates(False), "crates-used": lambda: crates(True), "wheel": wheel}[sys.argv[1]]()

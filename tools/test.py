@@ -42,6 +42,7 @@ def main():
     if "--slow" in sys.argv[1:]:
         slow = ["--lib", "--bins", "--tests", "--", "--ignored", "--show-output", "--test-threads=1"]
         steps.run("slow tests", [*CARGO_TEST, *slow])
+        steps.run("crates, used from an empty directory", [sys.executable, "tools/packages.py", "crates-used"])
         if steps.run("pip install .", *install()):
             oracle = [sys.executable, "-m", "pytest", "-q", "bindings/python/tests/oracle"]
             more = os.environ | {"ROSETTAR_ORACLE_PAIRS": "10000"}
@@ -57,7 +58,9 @@ def main():
         steps.run("cargo test", [*CARGO_TEST, "--", "--show-output"])
         steps.run("conformance vectors, Python reader", [sys.executable, "conformance/test_vectors.py"])
         steps.run("C1Z vectors, Python reader", [sys.executable, "conformance/c1z/test_c1z.py"])
-        if steps.run("pip install .", *install()):
+        packages = [sys.executable, "tools/packages.py"]
+        steps.run("crates, packed and checked in an empty directory", [*packages, "crates"])
+        if steps.run("Python package, made and installed from an empty directory", [*packages, "wheel"]):
             steps.run("Python package", [sys.executable, "-m", "pytest", "-q", "bindings/python/tests"])
             doctests = [sys.executable, "-m", "pytest", "-q", "--doctest-modules", "--pyargs", "rosettar"]
             steps.run("Python package, examples in its documentation", doctests)
