@@ -61,7 +61,7 @@ impl Growth {
 }
 
 /// The most that the tables may grow by for one record.
-pub(crate) const MOST_GROWTH: usize = 256 << 20;
+pub(crate) const MOST_GROWTH: usize = 128 << 20;
 
 pub(crate) struct Table {
     pub(crate) columns: Vec<Column>,

@@ -1,6 +1,7 @@
 //! `extract`: to a directory.
 
-use std::io::{BufWriter, IntoInnerError};
+use std::cell::Cell;
+use std::io::{self, BufWriter, IntoInnerError, Write};
 use std::path::{Path, PathBuf};
 
 use rosettar::error::code;
@@ -102,8 +103,9 @@ fn extract(
     let options = files.iter().fold(options, |options, file| options.beside(file.name.clone()));
     let mtime = time_of_records(&archive, &args.archive)?;
     let _watch = context.watch("extracting", monitor)?;
+    let budget = Budget { written: Cell::new(0), limit: context.limits.decoded_bytes_for(archive.facts().size) };
     let report = archive.extract_with(target, &options, |sandbox| {
-        files.iter().try_for_each(|file| file.write(context, sandbox, mtime))
+        files.iter().try_for_each(|file| file.write(context, sandbox, mtime, &budget))
     })?;
     Ok(Extracted { facts: archive.facts().clone(), report, files })
 }
@@ -131,6 +133,43 @@ fn default_target(archive: &Path) -> Result<PathBuf> {
     }
 }
 
+/// How much may be written of records: as text a record may be a thousand times as long, and even one of no bytes is long
+/// as a row of columns.
+struct Budget {
+    written: Cell<u64>,
+    limit: u64,
+}
+
+impl Budget {
+    fn check(&self) -> Result<()> {
+        match self.written.get() <= self.limit {
+            true => Ok(()),
+            false => {
+                let message = format!("the files of records come to more than {} bytes", self.limit);
+                Err(Error::new(code::LIMIT_DECODED_BYTES, message))
+            }
+        }
+    }
+}
+
+/// A file whose bytes count.
+struct Counted<'a, W> {
+    file: W,
+    budget: &'a Budget,
+}
+
+impl<W: Write> Write for Counted<'_, W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.file.write(bytes)?;
+        self.budget.written.update(|before| before.saturating_add(written as u64));
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
 /// A file that the records of a stream are written to.
 struct RecordFile {
     name: EntryPath,
@@ -148,28 +187,31 @@ impl RecordFile {
         archive.streams().iter().map(file).collect()
     }
 
-    fn write(&self, context: &Context, sandbox: &Sandbox, mtime: Mtime) -> Result<()> {
-        self.write_to(context, sandbox, mtime).map_err(|error| error.with_entry(self.name.as_str()))
+    fn write(&self, context: &Context, sandbox: &Sandbox, mtime: Mtime, budget: &Budget) -> Result<()> {
+        self.write_to(context, sandbox, mtime, budget).map_err(|error| error.with_entry(self.name.as_str()))
     }
 
-    fn write_to(&self, context: &Context, sandbox: &Sandbox, mtime: Mtime) -> Result<()> {
-        let file = BufWriter::with_capacity(1 << 18, sandbox.create_file(&self.name)?);
+    fn write_to(&self, context: &Context, sandbox: &Sandbox, mtime: Mtime, budget: &Budget) -> Result<()> {
+        let file = BufWriter::with_capacity(1 << 18, Counted { file: sandbox.create_file(&self.name)?, budget });
         let mut writer = RecordWriter::new(file, self.format.into(), &self.stream.descriptor()?, Options::new());
         if writer.wants_bytes() {
             let mut records = self.stream.records(..)?;
             while let Some(record) = records.next_record()? {
                 context.interrupt.check()?;
+                budget.check()?;
                 writer.write_bytes(record)?;
             }
         } else {
             for message in self.stream.messages(..)? {
                 context.interrupt.check()?;
+                budget.check()?;
                 writer.write(message?)?;
             }
         }
         let file = writer.finish()?.into_inner().map_err(IntoInnerError::into_error);
         let file = file.map_err(|error| Error::io(code::IO_WRITE, "writing records", error))?;
-        file.finish(0o644, (mtime.seconds, mtime.nanoseconds))
+        budget.check()?;
+        file.file.finish(0o644, (mtime.seconds, mtime.nanoseconds))
     }
 }
 

@@ -56,6 +56,22 @@ fn records_become_files_all_or_nothing() {
     dir.run(&["extract", "b.rtar", "--records", "text"]).code(1);
 }
 
+/// An empty record may be long as a row: what is written of records is bounded as what is decoded is.
+#[test]
+fn files_of_records_are_bounded() {
+    let dir = Dir::new();
+    let name = "N".repeat(200);
+    let fields: String = (1..=20).map(|n| format!("E f{n} = {n};")).collect();
+    dir.write("e.proto", format!("syntax = \"proto3\"; enum E {{ {name} = 0; }} message T {{ {fields} }}"));
+    dir.write("rows.jsonl", "{}\n".repeat(1000));
+    dir.run(&["pack", "-q", "-o", "a.rtar", "--proto", "e.proto", "--records", "rows:T=rows.jsonl"]).ok();
+    let before = dir.names();
+    let refused = dir.run(&["extract", "a.rtar", "--records", "csv", "--limit", "decoded-bytes=1M"]).code(2);
+    assert!(refused.err.contains("[limit.decoded-bytes]") && refused.err.contains("rows.csv"), "{}", refused.err);
+    assert_eq!(dir.names(), before);
+    dir.run(&["extract", "a.rtar", "--records", "csv", "--limit", "decoded-bytes=5M"]).ok();
+}
+
 #[test]
 fn extract_merges_as_told() {
     let dir = Dir::with_archive();
