@@ -78,7 +78,7 @@ vectors: $(VENV)/up-to-date
 clean:
 	cargo clean
 	rm -rf benches/peers/target build conformance/javascript/node_modules conformance/kaitai/node_modules $(VENV) .ruff_cache .mypy_cache
-	find conformance tools examples bindings benches -name __pycache__ -type d -prune -exec rm -rf {} +
+	find conformance tools examples bindings benches fuzz -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/up-to-date: requirements-dev.txt
 	@python3 -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed")'

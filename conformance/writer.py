@@ -304,6 +304,7 @@ class Archive:
     STAGES = ("manifest", "members", "parts", "frames", "columns", "page", "pages", "index", "index_body")
     STAGES += ("index_section", "seek", "file")
     compact = False  # whether the member of Schema 0, where it is alone in its frame, is compressed
+    compress = staticmethod(zstd_frame)  # what makes the frames of the tar and of pages
 
     def __init__(self, **options):
         self.schemas = [(ROSETTAR_DESCRIPTORS, [])]
@@ -451,7 +452,7 @@ class Archive:
             else:
                 data = bytes(part.data)
                 alone = self.compact and not part.options and data == SCHEMA_0_CHUNK
-                frames.append(Frame(SCHEMA_0_FRAME if alone else zstd_frame(data, **part.options), len(data)))
+                frames.append(Frame(SCHEMA_0_FRAME if alone else self.compress(data, **part.options), len(data)))
         frames = self._hook("frames", frames)
 
         streams = self.all_streams()
@@ -472,7 +473,7 @@ class Archive:
                     "greatest_path": paths[-1].decode() if paths else "",
                 }
             )
-            page_frames.append(Frame(section("ENTR", zstd_frame(plain))))
+            page_frames.append(Frame(section("ENTR", self.compress(plain))))
             offset += sum(len(member.header()) + len(member.data()) for member in some)
         frames += self._hook("pages", page_frames)
 
@@ -544,7 +545,7 @@ class Archive:
             return struct.pack("<I", len(data)) + data
 
         user = sorted((member for member in members if member.kind in KINDS), key=lambda member: member.path.encode())
-        out = b"rosettar.content.v1\n" + struct.pack("<I", len(user))
+        out = bytearray(b"rosettar.content.v1\n" + struct.pack("<I", len(user)))
         for member in user:
             out += lp(member.path) + struct.pack("<BHQ", member.kind, member.mode, len(member.content))
             out += lp(member.target) + (sha256(member.content) if member.kind == FILE else bytes(32))

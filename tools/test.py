@@ -50,6 +50,7 @@ def main():
             crash = [sys.executable, "-m", "pytest", "-q", "bindings/python/tests/test_crash.py"]
             whole = os.environ | {"ROSETTAR_CRASH_PART": "1"}
             steps.run("a Python writer at every system call", crash, env=whole)
+            steps.run("every verb on the worst archives", [sys.executable, "fuzz/worst/measure.py"])
         every = [sys.executable, "conformance/test_run.py", "--all"]
         steps.run("conformance/run with every driver on every vector", every)
     else:
@@ -66,6 +67,8 @@ def main():
             steps.run("Python package, examples in its documentation", doctests)
             stubs = [sys.executable, "-m", "mypy.stubtest", "rosettar._native", "--ignore-disjoint-bases"]
             steps.run("Python package, stubs", stubs)
+            worst = [sys.executable, "fuzz/worst/measure.py", "--quick"]
+            steps.run("some verbs on some of the worst archives", worst)
         javascript(steps)
         # After the others, which have built the drivers of the crate and of the package.
         steps.run("conformance/run on every driver", [sys.executable, "conformance/test_run.py"])
