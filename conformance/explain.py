@@ -2,7 +2,8 @@
 """Annotates the bytes of an archive: offset, length, bytes, what they are, and the section of FORMAT.md.
 
 `conformance/run --explain ID` prints what `explain` returns. Broken archives are annotated as far as they make sense;
-a line says where that ends and why. Without a zstd decoder, compressed blocks stay closed.
+a line says where that ends and why. Without a zstd decoder, compressed blocks stay closed. It takes the folder
+`reader`; where that is not there, `run` prints a plain dump.
 """
 
 import struct

@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 
 import generate_damage
+import generate_orders
 import generate_records
 import generate_rules
 from making import (
@@ -1181,7 +1182,7 @@ GROUPS = (
     paths,
 )
 GROUPS += (reserved_members, payload_frames, tar, records, limits)
-LATER_GROUPS = (*generate_records.GROUPS, *generate_rules.GROUPS, *generate_damage.GROUPS)
+LATER_GROUPS = (*generate_records.GROUPS, *generate_rules.GROUPS, *generate_damage.GROUPS, *generate_orders.GROUPS)
 
 
 def generate():
@@ -1202,7 +1203,9 @@ def generate():
         listed[name] = {key: facts[key] for key in ("level", "expect", "code") if key in facts}
         listed[name] |= {"rtar": sha256(data).hex(), "json": sha256(told).hex()}
     index = {"format": "rosettar 1.0", "count": len(listed), "vectors": listed}
-    out["index.json"] = (json.dumps(index, indent=1) + "\n").encode()
+    vectors = ",\n".join(f"  {json.dumps(name)}: {json.dumps(facts)}" for name, facts in index.pop("vectors").items())
+    head = json.dumps(index, indent=1).removesuffix("\n}")
+    out["index.json"] = f'{head},\n "vectors": {{\n{vectors}\n }}\n}}\n'.encode()
     return out
 
 

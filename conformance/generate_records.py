@@ -602,7 +602,7 @@ def descriptors():
     refuse("name-long", "schema.too-large", "A message has a name of 256 bytes.", long)
     parts = file_descriptor("a.proto", ".".join(["p"] * 33), [])
     refuse("package-deep", "schema.too-large", "A package has 33 parts.", parts, greeting_file)
-    named = [file_descriptor(f"{number:x}", "", []) for number in range(4096)]
+    named = [file_descriptor(f"{number:x}", "", [], syntax="") for number in range(4096)]
     order = sorted([*((f"{n:x}", file) for n, file in enumerate(named)), ("example/greeting.proto", greeting_file)])
     refuse("files", "schema.too-large", "A descriptor set has 4 097 files.", *[file for _, file in order])
 

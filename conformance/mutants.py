@@ -53,7 +53,6 @@ EQUIVALENT = {
     "rosettar_reader.section_head: kind.isascii()": "`isalpha` of bytes is about ASCII alone",
     "rosettar_reader.decode_frame: if not zstd": HOST,
     "rosettar_reader.decode_frame: require(len(content) == size": "the zstd library compares the two",
-    "rosettar_reader.check_reserved: stream of": SAME,
     "rosettar_reader.PathTable.add: require(few": "it takes an archive of a million directories",
     "rosettar_reader.check_features: require(set(names).isdisjoint": "an unknown feature is refused first",
     "rosettar_reader.page_entries: require(offset < 1 << 64": SAME,

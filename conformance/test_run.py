@@ -307,6 +307,10 @@ def test_copy(report, folder):
     command = [sys.executable, copy / "run", "--explain", "empty"]
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
     report.check("a copy explains", "" if "magic number" in done.stdout else done.stdout + done.stderr)
+    shutil.rmtree(copy / "reader")
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+    right = done.returncode == 0 and "why: " in done.stdout and "52 4F 53 45 54 54 41 52" in done.stdout
+    report.check("a copy without reader/ explains", "" if right else done.stdout + done.stderr)
 
 
 def test_explain(report, folder):

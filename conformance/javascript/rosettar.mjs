@@ -435,6 +435,7 @@ export class Archive {
    * table shows is checked on the way, and its last error comes at the end: take what was listed before as provisional.
    */
   async *entries({ reserved = false } = {}) {
+    for (let number = this.manifestSchemas; number < this.index.schemaCount; number++) await this.schema(number); // step 8
     const whole = new WholeTable(this);
     for (let number = 0; number < this.index.pages.length; number++) {
       for (const entry of await this._page(number)) {

@@ -106,9 +106,9 @@ export function checkTarget(target, limits) {
 }
 
 const FORMS = {
-  [KIND.SCHEMA]: /^\.rosettar\/schemas\/(\d{8})\.binpb$/,
-  [KIND.STREAM]: /^\.rosettar\/streams\/([^/]+)\/stream\.txt$/,
-  [KIND.BATCH]: /^\.rosettar\/streams\/([^/]+)\/(\d{8})\.binpb$/,
+  [KIND.SCHEMA]: /^\.rosettar\/schemas\/\d{8}\.binpb$/,
+  [KIND.STREAM]: /^\.rosettar\/streams\/[A-Za-z0-9_][A-Za-z0-9_.-]{0,62}\/stream\.txt$/,
+  [KIND.BATCH]: /^\.rosettar\/streams\/[A-Za-z0-9_][A-Za-z0-9_.-]{0,62}\/\d{8}\.binpb$/,
 };
 
 /** Whether a kind may have a path of this form (sections 5.1 and 5.5). */

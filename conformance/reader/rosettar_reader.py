@@ -76,13 +76,18 @@ KNOWN_SECTIONS = (b"MANI", b"SCHM", b"ENTR", b"INDX")
 MAX_CHUNK = 8 * MIB
 
 
-def section_head(head):
-    """Checks the first 16 bytes of a section ("Sections"); returns its kind and the length that it states."""
+def section_head(head, stored=None):
+    """Checks the first 16 bytes of a section ("Sections"); returns its kind and the length that it states.
+
+    `stored` is the length of its frame, where that is known: all of a head is judged before its kind is.
+    """
     require(head[:4] == SECTION_MAGIC, "section.head", "a frame that must be a section has another magic number")
     length, kind = struct.unpack_from("<I", head, 4)[0], head[8:12]
     require(length >= 40, "section.head", f"a section states {length} bytes, less than its head has")
     require(kind.isalpha() and kind.isascii(), "section.head", f"section kind {kind!r} is not four letters")
     require(head[12:16] == bytes(4), "section.head", "reserved bytes of a section are not zero")
+    fits = stored is None or length == stored - 8
+    require(fits, "section.head", f"a section of {stored} bytes states {length} bytes")
     known = kind in KNOWN_SECTIONS or kind[:1].islower()
     require(known, "section.unknown-kind", f"section kind {kind!r} is unknown and not ancillary")
     return kind, length
@@ -90,9 +95,7 @@ def section_head(head):
 
 def section_kind(frame):
     """Checks the head of a section that is there as a whole, and returns its kind."""
-    kind, length = section_head(frame[:16])
-    require(length == len(frame) - 8, "section.head", f"a section of {len(frame)} bytes states {length} bytes")
-    return kind
+    return section_head(frame[:16], len(frame))[0]
 
 
 def section_body(frame, expected, code="section.digest"):
@@ -280,34 +283,26 @@ def check_target(target, limits):
     require(size <= limits["path-bytes"], "limit.path-bytes", f"a target has {size} bytes")
 
 
-def check_reserved(entry, streams):
-    """ "Reserved members": the kind of an entry and the form of its path agree.
-
-    `streams` is None in a recovery without index, where the number of a batch's stream means nothing.
-    """
+def check_reserved(entry):
+    """ "Reserved members": the kind of an entry and the form of its path agree. Declared or not comes later."""
     match = RESERVED_PATH.fullmatch(entry.path)
     if entry.kind in USER_KINDS:
         first = entry.path.split("/")[0]
         # Only ASCII letters are folded: str.lower() would also take U+212A, the Kelvin sign, for a "k".
         require(first.encode().lower() != b".rosettar", "path.reserved", f"path {entry.path!r} is reserved")
         return
-    require(match, "entries.reserved", f"{entry.path!r} is not the path of a reserved member")
+    code = "entries.reserved"
+    require(match, code, f"{entry.path!r} is not the path of a reserved member")
     schema, stream, batch = match.groups()
     if entry.kind == SCHEMA_MEMBER:
-        require(schema, "entries.reserved", f"{entry.path!r} is not the path of a Schema")
+        require(schema, code, f"{entry.path!r} is not the path of a Schema")
         entry.schema = int(schema)
         return
-    require(
-        stream and (batch is not None) == (entry.kind == BATCH), "entries.reserved", f"{entry.path!r} has another kind"
-    )
+    right = stream and (batch is not None) == (entry.kind == BATCH)
+    require(right, code, f"{entry.path!r} has another kind")
+    require(STREAM_NAME.fullmatch(stream), code, f"{entry.path!r} is of a stream that cannot be")
     if entry.kind == BATCH:
         entry.batch = int(batch)
-    if streams is None:
-        return
-    if entry.kind == STREAM_MEMBER:
-        entry.stream = next((number for number, s in enumerate(streams) if s.name == stream), -1)
-    named = 0 <= entry.stream < len(streams) and streams[entry.stream].name == stream
-    require(named, "entries.reserved", f"{entry.path!r} does not name its stream")
 
 
 class PathTable:
@@ -317,10 +312,11 @@ class PathTable:
         self.kinds, self.implied = {}, set()  # of entries; directories that are none so far
 
     def add(self, entry):
-        path, user = entry.path, entry.kind in USER_KINDS
-        if user:
-            require(path not in self.kinds, "path.duplicate", f"path {path!r} occurs twice")
-            require(entry.kind == DIRECTORY or path not in self.implied, "path.parent", f"{path!r} is no directory")
+        path = entry.path
+        if entry.kind not in USER_KINDS:
+            return  # that reserved members occur once is another rule, and no other path may be among theirs
+        require(path not in self.kinds, "path.duplicate", f"path {path!r} occurs twice")
+        require(entry.kind == DIRECTORY or path not in self.implied, "path.parent", f"{path!r} is no directory")
         implied, at = [], path.find("/")
         while at >= 0:
             parent = path[:at]
@@ -332,9 +328,8 @@ class PathTable:
         few = len(self.implied) + len(implied) <= MOST_IMPLIED
         require(few, "limit.entries", f"paths imply more than {MOST_IMPLIED} directories")
         self.implied.update(implied)
-        if user:  # that reserved members occur once is another rule
-            self.kinds[path] = entry.kind
-            self.implied.discard(path)
+        self.kinds[path] = entry.kind
+        self.implied.discard(path)
 
 
 def is_inside(entry):
@@ -475,7 +470,9 @@ def page_entries(data, limits, streams, count, offset):
         if entry.kind == BATCH:
             entry.stream, entry.records = next(batch_streams), next(batch_records)
             check(entry.records >= 1, "a batch has no records")
-        check_reserved(entry, streams)
+        check_reserved(entry)
+        declared = entry.kind != BATCH or streams is None or entry.stream < len(streams)
+        require(declared, "entries.reserved", f"{entry.path!r} is of stream {entry.stream}, which does not exist")
         offset = entry.end()
         require(offset < 1 << 64, "index.pages", f"{entry.path!r} ends beyond what 64 bits can count")
         entries.append(entry)
@@ -550,6 +547,85 @@ def content_digest(entries, streams, attributes, annotations):
     return digest.digest()
 
 
+class Table:
+    """What only the whole entry table shows ("Indexed", step 11), an entry at a time in tar order.
+
+    The archive is open, and has all Schemas of which a member may come.
+    """
+
+    def __init__(self, archive):
+        self.archive, self.paths = archive, PathTable()
+        self.numbers = {stream.name: number for number, stream in enumerate(archive.index.streams)}
+        count = len(archive.index.streams)
+        self.schemas, self.described, self.batches, self.sizes = 0, set(), [0] * count, [0] * count
+        self.counts, self.file_bytes = dict.fromkeys(range(FILE, BATCH + 1), 0), 0
+
+    def add(self, entry):
+        self.paths.add(entry)
+        first = self.schemas >= self.archive.early_schemas or entry.kind == SCHEMA_MEMBER
+        require(first, "entries.reserved", "the manifest's Schemas do not open the tar")
+        if entry.kind == SCHEMA_MEMBER:
+            self._schema(entry)
+        elif entry.kind == STREAM_MEMBER:
+            self._description(entry)
+        elif entry.kind == BATCH:
+            self._batch(entry)
+        self.counts[entry.kind] += 1
+        if entry.kind == FILE:
+            self.file_bytes += entry.size
+
+    def _schema(self, entry):
+        archive, number = self.archive, self.schemas
+        right = entry.schema == number < archive.index.schema_count
+        require(right, "entries.reserved", f"Schema {entry.schema} stands where {number} must")
+        if number >= archive.early_schemas:
+            frame = archive.index.late_schema_frames[number - archive.early_schemas]
+            right = archive.chunk_offsets[frame] == entry.offset
+            require(right, "section.misplaced", f"Schema {number} does not precede its member")
+        self._content(entry, archive.schemas[number].descriptor_set)
+        self.schemas += 1
+
+    def _description(self, entry):
+        code, name = "entries.reserved", entry.path.split("/")[2]
+        require(name in self.numbers, code, f"there is no stream {name!r}")
+        entry.stream = self.numbers[name]
+        stream = self.archive.index.streams[entry.stream]
+        require(stream.schema < self.schemas, code, f"stream {name!r} stands before its Schema")
+        require(entry.stream not in self.described, code, f"stream {name!r} has two descriptions")
+        self.described.add(entry.stream)
+        self._content(entry, stream_text(stream))
+
+    def _batch(self, entry):
+        code, number = "entries.reserved", entry.stream
+        right = self.archive.index.streams[number].name == entry.path.split("/")[2]
+        require(right, code, f"{entry.path!r} does not name its stream")
+        require(number in self.described, code, f"{entry.path!r} stands before the stream's description")
+        require(entry.batch == self.batches[number], code, f"{entry.path!r} is out of order")
+        self.batches[number] += 1
+        self.sizes[number] += entry.size
+
+    def _content(self, entry, content):
+        right = entry.digest == SHA256(content).digest()
+        require(right, "entries.reserved", f"{entry.path!r} has another content than the sections say")
+
+    def finish(self):
+        """What is missing, and then what "Index" calls totals."""
+        index = self.archive.index
+        right = self.schemas == index.schema_count
+        require(right, "entries.reserved", f"{self.schemas} of {index.schema_count} Schemas are members")
+        require(len(self.described) == len(index.streams), "entries.reserved", "a stream has no description")
+        totals, counts = index.totals, self.counts
+        reserved = counts[SCHEMA_MEMBER] + counts[STREAM_MEMBER] + counts[BATCH]
+        found = (counts[FILE], counts[DIRECTORY], counts[SYMLINK], reserved)
+        stated = (totals.files, totals.directories, totals.symlinks, totals.reserved_members)
+        require(found == stated, "index.totals", f"the entries are {found}, the totals say {stated}")
+        right = self.file_bytes == totals.file_bytes
+        require(right, "index.totals", f"files have {self.file_bytes} bytes, the totals {totals.file_bytes}")
+        for number, stream in enumerate(index.streams):
+            right = (self.batches[number], self.sizes[number]) == (stream.batch_count, stream.size)
+            require(right, "index.totals", f"stream {stream.name!r} has another size or number of batches")
+
+
 class Archive:
     """An open archive. Opening makes the checks of steps 1 to 5 of "Indexed"."""
 
@@ -588,20 +664,20 @@ class Archive:
         self.table_offset = self.size - (8 * count + 17)
         require(count > 0, code, "the seek table has no entry")
         require(self.table_offset >= 29, code, f"the seek table has {count} entries, more than the file has room for")
-        head = SEEK_MAGIC + struct.pack("<I", 8 * count + 9)
-        require(self._read_at(self.table_offset, 8) == head, code, "the seek table has no header")
         require(count <= self.limits["frames"], "limit.frames", f"the archive has {count} frames")
         stored = struct.unpack("<I", self._read_at(self.size - 17, 4))[0]
         fits = 48 <= stored <= self.table_offset - 29
         require(fits, "seek-table.mismatch", f"the seek table says that the index has {stored} bytes")
         self.index_offset = self.table_offset - stored
+        size = stored - 48
+        require(size <= self.limits["index-bytes"], "limit.index-bytes", f"the index has {size} bytes")
+        head = SEEK_MAGIC + struct.pack("<I", 8 * count + 9)
+        require(self._read_at(self.table_offset, 8) == head, code, "the seek table has no header")
 
     # Step 3: the index, rule by rule in the order of the table in "Index".
 
     def _load_index(self):
-        size = self.table_offset - self.index_offset - 48
-        require(size <= self.limits["index-bytes"], "limit.index-bytes", f"the index has {size} bytes")
-        self._accept_index(self._read_at(self.index_offset, size + 48))
+        self._accept_index(self._read_at(self.index_offset, self.table_offset - self.index_offset))
 
     def _accept_index(self, section):
         limits, size = self.limits, len(section) - 48
@@ -618,7 +694,7 @@ class Archive:
         count = len(stored)
         require(len(decoded) == count, code, "the columns of the frames differ in length")
         require(len(index.frames.digests) == 32 * count, code, "the columns of the frames differ in length")
-        require(count <= limits["frames"], "limit.frames", f"the archive has {count} frames")
+        require(count < limits["frames"], "limit.frames", f"the archive has {count} frames and the index")
         require(count >= 3, code, "the index has fewer than three frames")
         require((stored[0], decoded[0]) == (9, 0), code, "frame 0 is not the empty frame")
         require((stored[1], decoded[1]) == (20, 0), code, "frame 1 is not the header")
@@ -651,14 +727,13 @@ class Archive:
         code, late = "index.streams", index.late_schema_frames
         self.early_schemas = index.schema_count - len(late)
         require(self.early_schemas >= 1, code, f"of {index.schema_count} Schemas, {len(late)} are late")
-        require(
-            index.schema_count <= limits["schemas"], "limit.schemas", f"the archive has {index.schema_count} Schemas"
-        )
         require(all(a < b for a, b in zip(late, late[1:])), code, "late Schemas are not ascending")
         first_payload = next(number for number, d in enumerate(decoded) if d)
         for number in late:
             between = first_payload < number < self.first_page - 1
             require(between and decoded[number] == 0, code, f"frame {number} cannot be a late Schema")
+        count = index.schema_count
+        require(count <= limits["schemas"], "limit.schemas", f"the archive has {count} Schemas")
         before = 1
 
         def check_schema(stream):
@@ -668,14 +743,6 @@ class Archive:
             before = stream.schema
 
         check_streams(index.streams, limits, check_schema)
-        for number, stream in enumerate(index.streams):
-            if all(len(page.record_counts) == len(index.streams) for page in index.pages):  # else refused below
-                records = sum(page.record_counts[number] for page in index.pages)
-                require(
-                    records == stream.record_count, code, f"stream {stream.name!r} has {records} records in its pages"
-                )
-            agree = (stream.batch_count > 0) == (stream.record_count > 0)
-            require(agree, code, f"stream {stream.name!r} has batches without records, or records without")
 
         # Pages.
         code, offset = "index.pages", -1
@@ -683,17 +750,24 @@ class Archive:
             require(1 <= page.entry_count <= 4096, code, f"a page has {page.entry_count} entries")
             require(1 <= page.decoded_size <= MAX_CHUNK, code, f"a page has {page.decoded_size} bytes")
             follows = page.tar_offset > offset if offset >= 0 else page.tar_offset == 0
+            follows = follows and page.tar_offset < tar_bytes - 1024
             require(follows, code, f"a page begins at {page.tar_offset}, the page before it at {offset}")
             offset = page.tar_offset
             require(len(page.record_counts) == len(index.streams), code, "a page has too few or too many record counts")
-        size += sum(page.decoded_size for page in index.pages)
-        require(size <= limits["index-bytes"], "limit.index-bytes", f"index and pages have {size} bytes")
+        for number, stream in enumerate(index.streams):
+            records = sum(page.record_counts[number] for page in index.pages)
+            right = records == stream.record_count
+            require(right, "index.streams", f"stream {stream.name!r} has {records} records in its pages")
+            agree = (stream.batch_count > 0) == (stream.record_count > 0)
+            require(agree, "index.streams", f"stream {stream.name!r} has batches without records, or records without")
         entries = sum(page.entry_count for page in index.pages)
         require(entries <= limits["entries"], "limit.entries", f"the archive has {entries} entries")
         counted = totals.files + totals.directories + totals.symlinks + totals.reserved_members
         require(entries == counted, "index.totals", f"the pages have {entries} entries, the totals {counted}")
         records = sum(stream.record_count for stream in index.streams)
         require(records == totals.records, "index.totals", f"the streams have {records} records, not {totals.records}")
+        size += sum(page.decoded_size for page in index.pages)
+        require(size <= limits["index-bytes"], "limit.index-bytes", f"index and pages have {size} bytes")
         check_attributes(index.late_attributes)
 
     # Step 4: the seek table as a whole.
@@ -780,53 +854,17 @@ class Archive:
         return entries
 
     def entries(self):
-        """All entries, reserved members included, after the checks that need the whole table."""
+        """All entries, reserved members included, after the checks that one who lists makes but for the tar's end."""
         if self._entries is None:
-            entries = [entry for number in range(len(self.index.pages)) for entry in self.page(number)]
-            self._check_table(entries)
+            self.read_late_schemas()
+            entries, table = [], Table(self)
+            for number in range(len(self.index.pages)):
+                for entry in self.page(number):
+                    table.add(entry)
+                    entries.append(entry)
+            table.finish()
             self._entries = entries
         return self._entries
-
-    def _check_table(self, entries):
-        paths = PathTable()
-        for entry in entries:
-            paths.add(entry)
-
-        # "Reserved members".
-        code, index = "entries.reserved", self.index
-        schemas, described, batches, sizes = 0, set(), [0] * len(index.streams), [0] * len(index.streams)
-        for number, entry in enumerate(entries):
-            if number < self.early_schemas:
-                require(entry.kind == SCHEMA_MEMBER, code, "the manifest's Schemas do not open the tar")
-            if entry.kind == SCHEMA_MEMBER:
-                require(entry.schema == schemas, code, f"Schema {entry.schema} stands where {schemas} must")
-                schemas += 1
-            elif entry.kind == STREAM_MEMBER:
-                name = index.streams[entry.stream].name
-                require(entry.stream not in described, code, f"stream {name!r} has two descriptions")
-                require(index.streams[entry.stream].schema < schemas, code, f"stream {name!r} stands before its Schema")
-                described.add(entry.stream)
-            elif entry.kind == BATCH:
-                require(entry.stream in described, code, f"{entry.path!r} stands before the stream's description")
-                require(entry.batch == batches[entry.stream], code, f"{entry.path!r} is out of order")
-                batches[entry.stream] += 1
-                sizes[entry.stream] += entry.size
-        require(schemas == index.schema_count, code, f"{schemas} of {index.schema_count} Schemas are members")
-        require(len(described) == len(index.streams), code, "a stream has no description")
-
-        # What "Index" calls totals.
-        def count(*which):
-            return sum(entry.kind in which for entry in entries)
-
-        totals, reserved = index.totals, (SCHEMA_MEMBER, STREAM_MEMBER, BATCH)
-        found = (count(FILE), count(DIRECTORY), count(SYMLINK), count(*reserved))
-        stated = (totals.files, totals.directories, totals.symlinks, totals.reserved_members)
-        require(found == stated, "index.totals", f"the entries are {found}, the totals say {stated}")
-        found = sum(entry.size for entry in entries if entry.kind == FILE)
-        require(found == totals.file_bytes, "index.totals", f"files have {found} bytes, the totals {totals.file_bytes}")
-        for number, stream in enumerate(index.streams):
-            right = (batches[number], sizes[number]) == (stream.batch_count, stream.size)
-            require(right, "index.totals", f"stream {stream.name!r} has another size or number of batches")
 
     # Step 7: payload frames, read where they are needed.
 
@@ -865,39 +903,36 @@ class Archive:
                 scanner.finish(entry.records)
                 yield from split_records(content)
 
-    # Verification: steps 6 to 8 for everything, in the order of the file.
+    # Step 8: late Schemas.
+
+    def read_late_schemas(self, count=None):
+        """Reads those that were not read so far, up to a number of Schemas in all."""
+        for number in range(len(self.schemas), self.index.schema_count if count is None else count):
+            section = self.read_frame(self.index.late_schema_frames[number - self.early_schemas])
+            self.schemas.append(decode(SCHEMA, section_body(section, b"SCHM"), "manifest.protobuf"))
+            self._check_declarations(number)
+
+    # Verification: steps 9 to 11.
 
     def verify(self, write=None):
         """Checks every rule. `write(entry, piece)` receives the content of files and batches as it passes."""
-        del self.schemas[self.early_schemas :]  # the late ones are read again
         for number in range(self.early_schemas):
             self._check_schema(number)
-        entries = self.entries()
-        self.read_frame(0)
-        self.read_frame(1)
-        self._pieces = self._chunks({entry.schema: entry.offset for entry in entries if entry.kind == SCHEMA_MEMBER})
-        self._rest = b""
-        streams = [SHA256() for _ in self.index.streams]
-        for entry in entries:
-            header = entry.header()
-            require(b"".join(self._take(len(header))) == header, "tar.header", f"the header of {entry.path!r} differs")
-            digest, scanner = SHA256(), RecordScanner(self.limits["record-bytes"])
-            for piece in self._take(entry.size):
-                digest.update(piece)
-                if entry.kind == BATCH:
-                    streams[entry.stream].update(piece)
-                    scanner.feed(piece)
-                if write and entry.kind in (FILE, BATCH):
-                    write(entry, piece)
-            padding = b"".join(self._take(entry.padding()))
-            require(not any(padding), "tar.padding", f"the padding of {entry.path!r} is not zero")
-            if entry.kind not in (DIRECTORY, SYMLINK):
-                require(digest.digest() == entry.digest, "entry.digest", f"{entry.path!r} does not match its digest")
-            self._check_reserved_content(entry)
-            if entry.kind == BATCH:
-                scanner.finish(entry.records)
+        for number in range(self.early_schemas, self.index.schema_count):
+            self.read_late_schemas(number + 1)
+            self._check_schema(number)
+        self._check_sections()
+        self._pieces, self._rest = self._chunks(), b""
+        entries, table, streams = [], Table(self), [SHA256() for _ in self.index.streams]
+        for number in range(len(self.index.pages)):
+            for entry in self.page(number):
+                table.add(entry)
+                self._check_member(entry, streams, write)
+                entries.append(entry)
         require(not self._rest, "tar.end", "the end of the tar does not stand alone in its frame")
         require(not any(b"".join(self._take(1024))), "tar.end", "the tar does not end in zero bytes")
+        table.finish()
+        self._entries = entries
         for stream, digest in zip(self.index.streams, streams):
             require(
                 digest.digest() == stream.digest, "stream.digest", f"stream {stream.name!r} does not match its digest"
@@ -905,42 +940,57 @@ class Archive:
         right = self.content_digest(entries) == self.index.content_digest
         require(right, "content.digest", "the content digest is another")
 
-    def check_listing(self):
-        """What one who only lists checks besides the entries: reserved members, by their digests, and the tar's end."""
-        offsets = {entry.schema: entry.offset for entry in self.entries() if entry.kind == SCHEMA_MEMBER}
-        for number in self.index.late_schema_frames:
-            self._late_schema(number, self.read_frame(number), offsets)
-        for entry in self.entries():
-            self._check_reserved_content(entry)
-        self.check_end()
+    def _check_member(self, entry, streams, write):
+        """Step 7, for all of a member: header, content, padding, digest, records."""
+        header = entry.header()
+        require(b"".join(self._take(len(header))) == header, "tar.header", f"the header of {entry.path!r} differs")
+        digest, scanner = SHA256(), RecordScanner(self.limits["record-bytes"])
+        for piece in self._take(entry.size):
+            digest.update(piece)
+            if entry.kind == BATCH:
+                streams[entry.stream].update(piece)
+                scanner.feed(piece)
+            if write and entry.kind in (FILE, BATCH):
+                write(entry, piece)
+        padding = b"".join(self._take(entry.padding()))
+        require(not any(padding), "tar.padding", f"the padding of {entry.path!r} is not zero")
+        if entry.kind not in (DIRECTORY, SYMLINK):
+            require(digest.digest() == entry.digest, "entry.digest", f"{entry.path!r} does not match its digest")
+        if entry.kind == BATCH:
+            scanner.finish(entry.records)
 
-    def check_end(self):
-        """The last payload frame holds the zero blocks that end the tar; who only lists decodes just that one."""
+    def check_listing(self):
+        """What one who lists checks besides the entries: the last payload frame holds the end of the tar."""
         content = decode_frame(self.read_frame(self.first_page - 1), 1024)
         require(not any(content), "tar.end", "the tar does not end in zero bytes")
 
-    def _chunks(self, schema_offsets):
-        """Decodes all payload frames in order, and checks the sections between them."""
-        for number in range(3, self.first_page):
-            frame, size = self.read_frame(number), self.index.frames.decoded_sizes[number]
+    def _check_sections(self):
+        """Every frame that decodes to nothing, in order."""
+        late = self.index.late_schema_frames
+        for number, size in enumerate(self.index.frames.decoded_sizes):
             if size:
-                yield decode_frame(frame, size)
-            elif number in self.index.late_schema_frames:
-                self._check_schema(self._late_schema(number, frame, schema_offsets))
+                continue
+            frame = self.read_frame(number)
+            if number < 2:
+                continue  # their bytes were judged in step 1
+            kind = section_kind(frame)
+            if number == 2:
+                expected = b"MANI"
+            elif number >= self.first_page:
+                expected = b"ENTR"
+            elif number in late:
+                expected = b"SCHM"
             else:
-                kind = section_kind(frame)
                 require(kind != b"SCHM", "index.streams", f"frame {number} is a Schema that the index does not list")
                 require(kind not in KNOWN_SECTIONS, "section.misplaced", f"section {kind!r} stands among the payload")
-                section_body(frame, kind)
+                expected = kind
+            section_body(frame, expected)
 
-    def _late_schema(self, number, frame, schema_offsets):
-        """Step 8: reads a late Schema, and returns its number."""
-        schema = len(self.schemas)
-        self.schemas.append(decode(SCHEMA, section_body(frame, b"SCHM"), "manifest.protobuf"))
-        self._check_declarations(schema)
-        right = self.chunk_offsets[number] == schema_offsets[schema]
-        require(right, "section.misplaced", f"Schema {schema} does not precede its member")
-        return schema
+    def _chunks(self):
+        """Decodes all payload frames in order."""
+        for number, size in enumerate(self.index.frames.decoded_sizes):
+            if size:
+                yield decode_frame(self.read_frame(number), size)
 
     def _take(self, count):
         while count:
@@ -953,16 +1003,6 @@ class Archive:
     def _check_schema(self, number):
         pool = self.pools[number] = Pool(self.schemas[number].descriptor_set)
         check_types(number, pool, self.schemas[number].streams)
-
-    def _reserved_content(self, entry):
-        if entry.kind == SCHEMA_MEMBER:
-            return self.schemas[entry.schema].descriptor_set
-        return stream_text(self.index.streams[entry.stream])
-
-    def _check_reserved_content(self, entry):
-        if entry.kind in (SCHEMA_MEMBER, STREAM_MEMBER):
-            right = entry.digest == SHA256(self._reserved_content(entry)).digest()
-            require(right, "entries.reserved", f"{entry.path!r} has another content than the manifest implies")
 
     def content_digest(self, entries):
         return content_digest(entries, self.index.streams, self.attributes, self.annotations)
@@ -993,7 +1033,11 @@ def extract(archive, directory):
     The work is done in a new directory beside it that only this user can enter. Parents of entries are never symbolic
     links: no path continues the path of one (`path.parent`), and links are created last.
     """
-    user = [entry for entry in archive.entries() if entry.kind in USER_KINDS]
+    try:
+        user = [entry for entry in archive.entries() if entry.kind in USER_KINDS]
+    except Refused:
+        archive.verify()  # what is met first in this order is what is reported
+        raise
     for entry in user:
         if entry.kind == SYMLINK:
             require(is_inside(entry), "policy.link", f"{entry.path!r} leads outside, to {entry.target!r}")

@@ -186,7 +186,7 @@ class Writer:
         """Adds a user's entry."""
         self._begin()
         check_path(entry.path, LIMITS)
-        check_reserved(entry, self.streams)
+        check_reserved(entry)
         in_range = 0 <= entry.mode <= 0o777 and 0 <= entry.nanoseconds < 10**9 and -(1 << 63) <= entry.mtime < 1 << 63
         require(in_range, "usage.input", f"a mode or time of {entry.path!r} is out of range")
         if entry.kind == SYMLINK:

@@ -3,8 +3,10 @@
 // The beginning of a driver for conformance/run, in Go. It checks the first 29 bytes of an archive; the rest is yours.
 // README.md has the protocol, FORMAT.md the format.
 //
-//	go build -o driver driver.go
-//	conformance/run --levels 0 ./driver
+//	go build -o mine driver.go
+//	conformance/run --levels 0 ./mine
+//
+// It needs Go 1.18 or later, and no module before you import one, such as a zstd decoder.
 package main
 
 import (
@@ -47,13 +49,13 @@ func checkFirstBytes(data []byte) error {
 
 type entry struct {
 	Path        string  `json:"path"`
-	Kind        string  `json:"kind"`
+	Kind        string  `json:"kind"` // file, directory or symlink
 	Size        uint64  `json:"size"`
 	Mode        uint32  `json:"mode"`
 	Mtime       int64   `json:"mtime"`
 	Nanoseconds uint32  `json:"nanoseconds"`
-	SHA256      *string `json:"sha256"`
-	Target      *string `json:"target"`
+	SHA256      *string `json:"sha256"` // nil but for files
+	Target      *string `json:"target"` // nil but for symbolic links
 }
 
 type stream struct {
@@ -61,15 +63,20 @@ type stream struct {
 	Type    string `json:"type"`
 	Records uint64 `json:"records"`
 	SHA256  string `json:"sha256,omitempty"`
-	JSON    []any  `json:"json,omitempty"`
+	JSON    *[]any `json:"json,omitempty"` // of level 2; a pointer, as an empty list is to be printed
 }
 
+// Begin with newFacts: a slice or map that is nil would be printed as null, and a list must be one where it is empty, too.
 type facts struct {
-	Entries    []entry           `json:"entries"`
+	Entries    []entry           `json:"entries"` // without reserved members
 	Streams    []stream          `json:"streams"`
 	Attributes map[string]string `json:"attributes"`
 	Root       string            `json:"root"`
 	Content    string            `json:"content,omitempty"`
+}
+
+func newFacts() *facts {
+	return &facts{Entries: []entry{}, Streams: []stream{}, Attributes: map[string]string{}}
 }
 
 func list(path string, limits map[string]uint64) (*facts, error) {
@@ -90,7 +97,9 @@ func list(path string, limits map[string]uint64) (*facts, error) {
 	// 3. INDX: head, digest, the rules of section 8 in the order of their table
 	// 4. the seek table, rebuilt from the index and compared
 	// 5. the manifest (section 4)
-	// 6. the pages of the entry table (section 7), and what only all of them together show
+	// then, for one who lists: late Schemas (step 8); the pages of the entry table (step 6, section 7), and entry by
+	// entry what only all of them together show (step 11); the last payload frame
+	// found := newFacts() ...
 	return nil, errNotImplementedYet
 }
 

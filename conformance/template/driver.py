@@ -43,9 +43,11 @@ def list_archive(path, limits):
     # 3. INDX: head, digest, the rules of section 8 in the order of their table
     # 4. the seek table, rebuilt from the index and compared
     # 5. the manifest (section 4)
-    # 6. the pages of the entry table (section 7), and what only all of them together show
+    # then, for one who lists: late Schemas (step 8); the pages of the entry table (step 6, section 7), and entry by
+    # entry what only all of them together show (step 11); the last payload frame
     raise NotImplementedYet
     # return {"entries": [...], "streams": [...], "attributes": {...}, "root": "..."}
+    # an entry: path, kind ("file", "directory", "symlink"), size, mode, mtime, nanoseconds, target (None but for links)
 
 
 def run(action, arguments):
