@@ -1,6 +1,8 @@
 //! The command line: one definition for parsing, `--help`, completions and man pages.
 
+mod conformance;
 mod convert;
+mod explain;
 mod making;
 
 use std::path::PathBuf;
@@ -8,7 +10,9 @@ use std::path::PathBuf;
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 
+pub use conformance::{Conformance, KitFormat};
 pub use convert::Convert;
+pub use explain::Explain;
 pub use making::{Append, Compression, Inputs, Pack, Remove};
 
 const STYLES: Styles = Styles::styled()
@@ -103,6 +107,9 @@ pub enum Verb {
     /// Prove every byte of archives, or say what is wrong
     #[command(after_long_help = VERIFY)]
     Verify(Verify),
+    /// Map the bytes of a file: what stands where, what it says, and what is wrong with it
+    #[command(after_long_help = explain::EXPLAIN)]
+    Explain(Explain),
     /// Salvage what is whole of a broken archive into a new one, and say what is lost
     #[command(after_long_help = RECOVER)]
     Recover(Recover),
@@ -112,6 +119,9 @@ pub enum Verb {
     /// Say what differs between two archives, or an archive and a directory
     #[command(after_long_help = DIFF)]
     Diff(Diff),
+    /// Write the specification and the conformance kit that belong to this version
+    #[command(after_long_help = conformance::CONFORMANCE)]
+    Conformance(Conformance),
     /// Print the completions for a shell
     #[command(after_long_help = COMPLETIONS)]
     Completions(Completions),
@@ -130,7 +140,7 @@ impl Verb {
     /// nobody reads the output any more.
     pub fn promises(&self) -> bool {
         match self {
-            Self::Verify(_) | Self::Diff(_) => true,
+            Self::Verify(_) | Self::Diff(_) | Self::Explain(_) => true,
             Self::Info(Info { provisional, .. })
             | Self::List(List { provisional, .. })
             | Self::Cat(Cat { provisional, .. })

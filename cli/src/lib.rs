@@ -5,6 +5,7 @@
 
 pub mod args;
 pub mod ingest;
+mod kit;
 pub mod output;
 pub mod ui;
 mod verbs;

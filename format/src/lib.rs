@@ -8,6 +8,7 @@ pub mod diff;
 pub mod digest;
 mod dispatch;
 pub mod error;
+pub mod explain;
 mod extract;
 mod frame;
 pub mod io;

@@ -4,8 +4,10 @@ mod append;
 mod c1z;
 mod cat;
 mod completions;
+mod conformance;
 mod convert;
 mod diff;
+mod explain;
 mod extract;
 mod info;
 mod input;
@@ -61,9 +63,11 @@ pub(crate) fn run(cli: Cli) -> u8 {
             Verb::Schema(args) => schema::run(&context, &args),
             Verb::Extract(args) => extract::run(&context, &args),
             Verb::Verify(args) => verify::run(&context, &args),
+            Verb::Explain(args) => explain::run(&context, &args),
             Verb::Recover(args) => recover::run(&context, &args),
             Verb::Convert(args) => convert::run(&context, &args),
             Verb::Diff(args) => diff::run(&context, &args),
+            Verb::Conformance(args) => conformance::run(&context, &args),
             Verb::Completions(args) => completions::run(&args),
             Verb::Man(args) => man::run(&context, &args),
         };

@@ -129,6 +129,15 @@ fn every_verb_prints_what_is_documented() {
     verified.iter().for_each(|report| schema.check("verify", report));
     assert_eq!((&verified[0]["sound"], &verified[1]["sound"]), (&true.into(), &false.into()));
     assert_eq!(verified[1]["problems"][0]["code"], "envelope.unknown-magic");
+    let lines = dir.run(&["explain", "--json", "a.rtar"]).ok().json_lines();
+    let (verdict, lines) = lines.split_last().unwrap();
+    schema.check("explain", verdict);
+    lines.iter().for_each(|line| schema.check("map line", line));
+    for made in [&["kit.rtar"][..], &["kit.tar"], &["--directory", "kit"]] {
+        schema.check("conformance", &dir.run(&[&["conformance", "--json"], made].concat()).ok().json());
+    }
+    let kit = dir.run(&["conformance", "--json", "--list"]).ok().json_lines();
+    kit.iter().for_each(|file| schema.check("kit file", file));
     schema.check("man", &dir.run(&["man", "--json", "-o", "man"]).ok().json());
     schema.check("error", &dir.run(&["cat", "--json", "a.rtar", "nope"]).code(1).json_error());
     schema.check("recover", &dir.run(&["recover", "--json", "a.rtar", "-o", "b.rtar"]).ok().json());

@@ -3,10 +3,12 @@
 mod archives;
 mod c1z;
 mod changing;
+mod conformance;
 #[cfg(target_os = "linux")]
 mod crash;
 mod diff;
 mod errors;
+mod explain;
 mod help;
 mod hostile;
 mod interrupt;

@@ -11,9 +11,9 @@ use crate::path::EntryPath;
 use crate::schema::wire::{self, Raw};
 
 /// What the file ends with.
-pub(super) const FOOTER_MAGIC: [u8; 8] = *b"C1ZIDX1\0";
+pub const FOOTER_MAGIC: [u8; 8] = *b"C1ZIDX1\0";
 /// The length of the footer.
-pub(super) const FOOTER_LEN: u64 = 28;
+pub const FOOTER_LEN: u64 = 28;
 /// The most bytes of an index: 64 MiB.
 const INDEX_MAX: u64 = 64 << 20;
 

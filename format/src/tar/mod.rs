@@ -4,4 +4,4 @@ mod header;
 mod parse;
 
 pub use header::{BLOCK, END_LEN, header_len, member_header, member_len, padding};
-pub use parse::{Parsed, parse_header};
+pub use parse::{Parsed, expected_header, parse_header};

@@ -66,6 +66,21 @@ pub fn parse_header(bytes: &[u8], limits: &Limits) -> Result<Parsed> {
     Ok(Parsed::Member { entry, len })
 }
 
+/// The header that begins `bytes` as it has to be, by what can be read of it; for whoever is to be told where it differs.
+pub fn expected_header(bytes: &[u8], limits: &Limits) -> Option<Vec<u8>> {
+    let first = bytes.get(..BLOCK)?;
+    let (pax, head_at) = match first[156] {
+        b'x' => {
+            let len = usize::try_from(octal(&first[124..136], "").ok()?).ok()?;
+            let records = bytes.get(BLOCK..BLOCK.checked_add(len)?)?;
+            (PaxRecords::parse(records).ok()?, len.checked_next_multiple_of(BLOCK)?.checked_add(BLOCK)?)
+        }
+        _ => (PaxRecords::default(), 0),
+    };
+    let head = bytes.get(head_at..head_at.checked_add(BLOCK)?)?;
+    rebuild(head, pax, limits).ok().map(|entry| member_header(&entry))
+}
+
 /// The entry that a header block and the PAX records before it describe.
 fn rebuild(head: &[u8], pax: PaxRecords, limits: &Limits) -> Result<Entry> {
     let name = match pax.path {

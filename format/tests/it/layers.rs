@@ -23,6 +23,7 @@ const ORDER: &[&[&str]] = &[
     &["ancestors"],
     &["dispatch"],
     &["verify", "extract", "recover", "diff", "convert"],
+    &["explain"],
     &["lib"],
 ];
 

@@ -11,6 +11,7 @@ mod counted;
 mod counts;
 mod diff;
 mod errors;
+mod explain;
 mod extract;
 mod flips;
 mod flush;
