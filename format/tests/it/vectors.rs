@@ -75,18 +75,14 @@ fn matches(error: &Error, expected: &Value) -> bool {
 fn vectors_of_a_level_are_refused_by_those_who_do_as_much() {
     each(|path, expected| {
         let level = expected["level"].as_u64().unwrap();
-        let listed = ReadOptions::new().limits(limits(expected)).threads(1).open_path(path).and_then(|archive| {
-            archive.entries().try_for_each(|entry| entry.map(drop))?;
-            Ok(archive)
-        });
-        let outcome = match listed {
-            Ok(archive) if level > 0 => {
-                // Level 1 and 2: records are not decoded.
-                let report = archive.verify(&VerifyOptions::new().records(level > 1)).unwrap();
-                report.problems.into_iter().next().map_or(Ok(archive), Err)
+        let outcome = ReadOptions::new().limits(limits(expected)).threads(1).open_path(path).and_then(|archive| {
+            if level == 0 {
+                return archive.entries().try_for_each(|entry| entry.map(drop));
             }
-            outcome => outcome,
-        };
+            // Of two faults one who lists may come upon another one first. Level 1 and 2: records are not decoded.
+            let report = archive.verify(&VerifyOptions::new().records(level > 1))?;
+            report.problems.into_iter().next().map_or(Ok(()), Err)
+        });
         let code = outcome.err().map(|error| error.code());
         (code != expected["code"].as_str()).then(|| format!("level {level}: {code:?}, though {}", expected["code"]))
     });
