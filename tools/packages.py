@@ -98,7 +98,7 @@ def wheel():
     """Makes a source distribution, unpacks it in an empty directory, builds a wheel there, and installs that."""
     folder = empty(BUILD / "python")
     env = os.environ | {"MATURIN_PEP517_ARGS": "--profile dev", "CARGO_TARGET_DIR": str(target())}
-    run(["maturin", "sdist", "--quiet", "--out", folder], cwd=ROOT, env=env)
+    run(["maturin", "sdist", "--out", folder], cwd=ROOT, env=env)
     (source,) = folder.glob("*.tar.gz")
     with tarfile.open(source) as archive:
         archive.extractall(folder, filter="data")
