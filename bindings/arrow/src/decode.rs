@@ -3,11 +3,13 @@
 //! Protobuf's rules of merging hold because every value is written where it belongs at once: the last scalar wins, parts of
 //! a message add up, elements are appended, and a member of a oneof clears the one before.
 
+use std::io::{self, Write};
+
 use prost_reflect::MessageDescriptor;
 use rosettar::Limits;
 use rosettar::record::{self, JsonOptions};
 
-use crate::columns::{Growth, Slot, Table};
+use crate::columns::{Growth, MOST_GROWTH, Slot, Table};
 use crate::fault::Fault;
 use crate::plan::{EnumPlan, FieldPlan, Found, Kind, MessagePlan, Shape};
 use crate::wire::{self, Cursor};
@@ -313,8 +315,7 @@ fn special(
         Kind::Json(descriptor) => {
             let slots = data.json(row, grown);
             let raw = gather(slots.0, key, cursor, depth, state)?;
-            let text = json(descriptor, raw.of(cursor.bytes, &state.arena), depth, &state.limits)?;
-            *slots = (raw, text.put(state));
+            *slots = (raw, json(descriptor, raw, cursor.bytes, depth, state)?);
         }
         Kind::Raw => {
             let slot = data.slot(row, grown);
@@ -507,10 +508,51 @@ impl Made {
     }
 }
 
-fn json(descriptor: &MessageDescriptor, bytes: &[u8], depth: usize, limits: &Limits) -> Result<Made, Fault> {
-    let message = record::decode_inside(descriptor, bytes, depth + 1, limits).map_err(|error| Fault::of(&error))?;
-    let text = record::to_json(&message, &JsonOptions::new()).map_err(|error| Fault::of(&error))?;
-    Ok(Made(text.into_bytes()))
+/// Appends the JSON of a message to the arena.
+fn json(
+    descriptor: &MessageDescriptor,
+    raw: Slot,
+    source: &[u8],
+    depth: usize,
+    state: &mut State,
+) -> Result<Slot, Fault> {
+    let message = record::decode_inside(descriptor, raw.of(source, &state.arena), depth + 1, &state.limits)
+        .map_err(|error| Fault::of(&error))?;
+    let start = state.arena.len();
+    let mut text = Text { arena: &mut state.arena, left: MOST_GROWTH };
+    if let Err(error) = record::write_json(&message, &JsonOptions::new(), &mut text) {
+        let fault = match text.left {
+            0 => Fault::limit(format!("JSON of more than {MOST_GROWTH} bytes")),
+            _ => Fault::of(&error),
+        };
+        state.arena.truncate(start);
+        return Err(fault);
+    }
+    let len = state.arena.len() - start;
+    state.text += len;
+    Ok(Slot::in_arena(start, len))
+}
+
+/// Takes text as long as there is not too much of it: it may be six times as long as what it tells.
+struct Text<'a> {
+    arena: &'a mut Vec<u8>,
+    left: usize,
+}
+
+impl Write for Text<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let Some(left) = self.left.checked_sub(bytes.len()) else {
+            self.left = 0;
+            return Err(io::Error::other("too much text"));
+        };
+        self.left = left;
+        self.arena.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 pub(crate) fn check_text(bytes: &[u8]) -> Result<(), Fault> {

@@ -228,6 +228,24 @@ fn columns_that_nothing_is_written_to() {
     assert!(started.elapsed().as_secs() < 60);
 }
 
+/// JSON in a column may be six times as long as what it tells.
+#[test]
+fn long_json() {
+    let schema = schema(
+        "syntax = \"proto3\"; import \"google/protobuf/struct.proto\"; message T { google.protobuf.Value v = 1; }",
+    );
+    let record = |len: usize| {
+        let text = prost_types::Value { kind: Some(prost_types::value::Kind::StringValue("\u{1}".repeat(len))) };
+        let text = text.encode_to_vec();
+        let mut record = vec![0x0a];
+        prost::encoding::encode_varint(text.len() as u64, &mut record);
+        [record, text].concat()
+    };
+    assert_eq!(accepted(&schema, &record(1 << 20), &ArrowOptions::new()), Ok(()));
+    let error = accepted(&schema, &record(23 << 20), &ArrowOptions::new()).unwrap_err();
+    assert!(error.contains("JSON of more than 134217728 bytes"), "{error}");
+}
+
 /// Defaults, which stand in every row that states none.
 #[test]
 fn long_defaults() {
