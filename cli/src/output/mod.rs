@@ -114,9 +114,9 @@ impl<W: Write> RecordWriter<W> {
     pub fn write_bytes(&mut self, record: &[u8]) -> Result<()> {
         if self.wants_bytes() {
             self.buf.clear();
-            self.buf.extend_from_slice(record);
-            wire::delimit(&mut self.buf, 0);
-            return self.flush_record();
+            prost::encoding::encode_varint(record.len() as u64, &mut self.buf);
+            self.flush_record()?;
+            return self.out.write_all(record).map_err(unwritable);
         }
         self.write(record::decode(&self.desc, record, &Limits::default())?)
     }

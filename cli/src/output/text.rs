@@ -104,7 +104,7 @@ fn string(bytes: &[u8], out: &mut impl Write) -> Result<()> {
             b'\n' => out.write_all(b"\\n")?,
             b'\r' => out.write_all(b"\\r")?,
             b'\t' => out.write_all(b"\\t")?,
-            other => write!(out, "\\{other:03o}")?,
+            other => out.write_all(&[b'\\', b'0' + (other >> 6), b'0' + (other >> 3 & 7), b'0' + (other & 7)])?,
         }
         rest = &special[1..];
     }

@@ -30,6 +30,8 @@ fn unwritable(error: io::Error) -> Error {
     Error::io(code::IO_WRITE, "writing JSON", error)
 }
 
+const HEX: &[u8; 16] = b"0123456789abcdef";
+
 /// How many `Any` may be nested in each other before one is written as bytes: each holds a copy of those inside it.
 const MAX_ANYS: usize = 8;
 
@@ -263,7 +265,11 @@ impl<W: Write> Writer<'_, W> {
                 Some('\n') => self.out.write_all(b"\\n")?,
                 Some('\r') => self.out.write_all(b"\\r")?,
                 Some('\t') => self.out.write_all(b"\\t")?,
-                Some(c) => write!(self.out, "\\u{:04x}", c as u32)?,
+                // All of them are below U+00A0.
+                Some(c) => {
+                    let (high, low) = (HEX[c as usize >> 4 & 15], HEX[c as usize & 15]);
+                    self.out.write_all(&[b'\\', b'u', b'0', b'0', high, low])?;
+                }
                 None => {}
             }
             rest = chars.as_str();
