@@ -35,7 +35,8 @@ pub struct Limits {
     pub path_depth: u64,
     /// Bytes of one record; 64 MiB. `limit.record-bytes`.
     pub record_bytes: u64,
-    /// Values in one record, counted before it is decoded; 1 048 576. `limit.record-values`.
+    /// Values in one record, counted before it is decoded; 1 048 576. A quarter as many may be messages with fields, where
+    /// they are decoded. `limit.record-values`.
     pub record_values: u64,
     /// Bytes of the manifest and of all schema sections together; 16 MiB. `limit.manifest-bytes`.
     pub manifest_bytes: u64,

@@ -33,8 +33,8 @@ use crate::schema::wire::{self, Fault, MAX_DEPTH, WireType};
 ///
 /// # Errors
 /// `record.decode` where the bytes are no such message, with the field and the offset in the record; a string must be
-/// UTF-8, in proto2 too, and messages nest at most 100 deep. `limit.record-bytes`, `limit.record-values`. Absent required
-/// fields are no error here; [`check`] finds them.
+/// UTF-8, in proto2 too, and messages nest at most 100 deep. `limit.record-bytes`; `limit.record-values`, which at most a
+/// quarter of may be messages with fields. Absent required fields are no error here; [`check`] finds them.
 pub fn decode(descriptor: &MessageDescriptor, record: &[u8], limits: &Limits) -> Result<DynamicMessage> {
     decode_inside(descriptor, record, 0, limits)
 }
