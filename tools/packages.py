@@ -13,6 +13,7 @@ import shutil
 import subprocess
 import sys
 import tarfile
+import tempfile
 import tomllib
 from pathlib import Path
 
@@ -48,6 +49,25 @@ def empty(folder):
     return folder
 
 
+def unpack(packed, folder):
+    """Unpacks an archive, so that `folder` has what is in it and nothing else.
+
+    Files in packages are years old. Cargo takes a file for changed when it is newer than what was built of it, so what
+    is the same as before stays, and what is not is new.
+    """
+    with tempfile.TemporaryDirectory() as place:
+        with tarfile.open(packed) as archive:
+            archive.extractall(place, filter="data")
+        found = {path.relative_to(place): path for path in Path(place).rglob("*") if path.is_file()}
+        for path in [path for path in folder.rglob("*") if path.is_file() and path.relative_to(folder) not in found]:
+            path.unlink()
+        for name, path in found.items():
+            kept = folder / name
+            if not kept.is_file() or kept.read_bytes() != path.read_bytes():
+                kept.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(path, kept)
+
+
 def crates(used):
     """Packs the crates and unpacks them in an empty directory.
 
@@ -57,23 +77,22 @@ def crates(used):
     selected = [part for name in CRATES for part in ("-p", name)]
     # What is not committed yet is packed too.
     run(["cargo", "package", "--quiet", "--locked", "--no-verify", "--allow-dirty", *selected], cwd=ROOT)
-    folder = empty(BUILD / "crates")
+    folder = BUILD / "crates"
     for name in CRATES:
         packed = target() / "package" / f"{name}-{version}.crate"
-        with tarfile.open(packed) as archive:
-            archive.extractall(folder, filter="data")
+        unpack(packed, folder / name)
         for needed in ("LICENSE", "README.md", "Cargo.toml"):
-            assert (folder / f"{name}-{version}" / needed).is_file(), f"{packed} has no {needed}"
+            assert (folder / name / f"{name}-{version}" / needed).is_file(), f"{packed} has no {needed}"
         print(f"{packed.name}: {packed.stat().st_size} bytes")
     # The profiles and the lock of the project, so that dependencies need not be built again.
     profiles = (ROOT / "Cargo.toml").read_text()
     profiles = profiles[profiles.index("[profile.dev]") : profiles.index("[profile.release]")]
-    patches = "".join(f'{name} = {{ path = "{name}-{version}" }}\n' for name in CRATES)
-    members = ", ".join(f'"{name}-{version}"' for name in CRATES)
+    patches = "".join(f'{name} = {{ path = "{name}/{name}-{version}" }}\n' for name in CRATES)
+    members = ", ".join(f'"{name}/{name}-{version}"' for name in CRATES)
     (folder / "Cargo.toml").write_text(
         f'[workspace]\nresolver = "3"\nmembers = ["user", {members}]\n\n[patch.crates-io]\n{patches}\n{profiles}'
     )
-    (folder / "user" / "src").mkdir(parents=True)
+    (folder / "user" / "src").mkdir(parents=True, exist_ok=True)
     (folder / "user/src/main.rs").write_text(USER)
     (folder / "user/Cargo.toml").write_text(
         f'[package]\nname = "user"\nversion = "1.0.0"\nedition = "2024"\n\n[dependencies]\n'
@@ -86,6 +105,7 @@ def crates(used):
         print("1 passed, 0 failed")
         return
     archive = folder / "hello.rtar"
+    archive.unlink(missing_ok=True)
     run(["cargo", "run", "--quiet", "-p", "user", "--", archive], cwd=folder, env=env)
     # Not where the tests look for the command of the workspace.
     env["CARGO_TARGET_DIR"] = str(BUILD / "target")
@@ -96,13 +116,12 @@ def crates(used):
 
 def wheel():
     """Makes a source distribution, unpacks it in an empty directory, builds a wheel there, and installs that."""
-    folder = empty(BUILD / "python")
+    folder, unpacked = empty(BUILD / "python"), BUILD / "python-source"
     env = os.environ | {"MATURIN_PEP517_ARGS": "--profile dev", "CARGO_TARGET_DIR": str(target())}
     run(["maturin", "sdist", "--out", folder], cwd=ROOT, env=env)
     (source,) = folder.glob("*.tar.gz")
-    with tarfile.open(source) as archive:
-        archive.extractall(folder, filter="data")
-    (unpacked,) = (path for path in folder.iterdir() if path.is_dir())
+    unpack(source, unpacked)
+    (unpacked,) = unpacked.iterdir()
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet"]
     run([*pip, "wheel", "--no-deps", "--wheel-dir", folder, unpacked], cwd=folder, env=env)
     (made,) = folder.glob("*.whl")
