@@ -118,6 +118,8 @@ struct Indexed<'a> {
     sink: Counted<Sink<'a>>,
     manifest: Vec<u8>,
     rows: Vec<FramePlace>,
+    /// How many bytes these take in the index, at least.
+    index_bytes: usize,
     pool: OrderedPool<Batch, Result<Vec<Framed>>>,
     /// Small files that are to be one job, and how many bytes they have.
     batch: Batch,
@@ -184,6 +186,7 @@ impl<'a> C1zWriter<'a> {
                     sink,
                     manifest,
                     rows: Vec::new(),
+                    index_bytes: 0,
                     pool,
                     batch: Vec::new(),
                     batched: 0,
@@ -398,15 +401,21 @@ impl<'a> Indexed<'a> {
             encoder.write_all(piece).map_err(cannot_write)
         })?;
         encoder.finish().map_err(cannot_write)?;
-        self.rows.push(FramePlace {
+        self.row(FramePlace {
             path: entry.path.clone(),
             offset,
             stored: self.sink.size - offset,
             raw: entry.size,
             checksum: checksum.finish(),
             digest: hasher.finish(),
-        });
-        Ok(())
+        })
+    }
+
+    /// Notes a frame for the index, as long as that can hold it: paths may be long, and files many.
+    fn row(&mut self, place: FramePlace) -> Result<()> {
+        self.index_bytes += place.path.as_str().len() + place.digest.0.len();
+        self.rows.push(place);
+        c1z::check_index_size(self.index_bytes, self.rows.len())
     }
 
     /// Adds a file that is compressed whole.
@@ -438,7 +447,7 @@ impl<'a> Indexed<'a> {
             let (offset, stored) = (self.sink.size, frame.len() as u64);
             self.sink.write_all(&frame).map_err(cannot_write)?;
             self.copied += if copied { stored } else { 0 };
-            self.rows.push(FramePlace { path, offset, stored, raw, checksum, digest });
+            self.row(FramePlace { path, offset, stored, raw, checksum, digest })?;
         }
         Ok(true)
     }

@@ -33,17 +33,25 @@ pub fn encode_index(rows: &[FramePlace], manifest: &[u8], at: u64) -> Result<Vec
     put_int(&mut index, 2, raw);
     put_int(&mut index, 3, stored);
     put_fixed64(&mut index, 4, checksum(manifest));
-    if index.len() > INDEX_MAX {
-        let message =
-            format!("an index of {} bytes for {} files exceeds the format's {INDEX_MAX}", index.len(), rows.len());
-        return Err(Error::new(code::LIMIT_INDEX_BYTES, message));
-    }
+    check_index_size(index.len(), rows.len())?;
     let (len, sum) = (index.len() as u32, checksum(&index));
     index.extend_from_slice(&at.to_be_bytes());
     index.extend_from_slice(&len.to_be_bytes());
     index.extend_from_slice(&sum.to_be_bytes());
     index.extend_from_slice(&FOOTER_MAGIC);
     Ok(index)
+}
+
+/// Makes sure that an index of so many bytes, for so many files, is not longer than the format allows.
+///
+/// # Errors
+/// `limit.index-bytes`.
+pub fn check_index_size(bytes: usize, files: usize) -> Result<()> {
+    if bytes > INDEX_MAX {
+        let message = format!("an index of {bytes} bytes for {files} files exceeds the format's {INDEX_MAX}");
+        return Err(Error::new(code::LIMIT_INDEX_BYTES, message));
+    }
+    Ok(())
 }
 
 /// The header of the member for `entry`, a file or directory: as in a Rosettar archive, but that no directory's name ends

@@ -10,7 +10,7 @@ mod index;
 mod manifest;
 mod tar;
 
-pub use encode::{encode_index, end_of_tar, tar_head};
+pub use encode::{check_index_size, encode_index, end_of_tar, tar_head};
 pub use envelope::{Head, MAGIC_LEN, MAGIC_V1, MAGIC_V3, read_head};
 pub use frame::{FrameFacts, Unpacker, decode_stream};
 pub use index::{FOOTER_LEN, FOOTER_MAGIC, FramePlace, read_index};
