@@ -61,7 +61,10 @@ impl Growth {
 }
 
 /// The most that the tables may grow by for one record.
-pub(crate) const MOST_GROWTH: usize = 128 << 20;
+pub(crate) const MOST_GROWTH: usize = 96 << 20;
+
+/// The most that a message may take as JSON.
+pub(crate) const MOST_JSON: usize = 64 << 20;
 
 pub(crate) struct Table {
     pub(crate) columns: Vec<Column>,

@@ -9,7 +9,7 @@ use prost_reflect::MessageDescriptor;
 use rosettar::Limits;
 use rosettar::record::{self, JsonOptions};
 
-use crate::columns::{Growth, MOST_GROWTH, Slot, Table};
+use crate::columns::{Growth, MOST_JSON, Slot, Table};
 use crate::fault::Fault;
 use crate::plan::{EnumPlan, FieldPlan, Found, Kind, MessagePlan, Shape};
 use crate::wire::{self, Cursor};
@@ -519,10 +519,10 @@ fn json(
     let message = record::decode_inside(descriptor, raw.of(source, &state.arena), depth + 1, &state.limits)
         .map_err(|error| Fault::of(&error))?;
     let start = state.arena.len();
-    let mut text = Text { arena: &mut state.arena, left: MOST_GROWTH };
+    let mut text = Text { arena: &mut state.arena, left: MOST_JSON };
     if let Err(error) = record::write_json(&message, &JsonOptions::new(), &mut text) {
         let fault = match text.left {
-            0 => Fault::limit(format!("JSON of more than {MOST_GROWTH} bytes")),
+            0 => Fault::limit(format!("JSON of more than {MOST_JSON} bytes")),
             _ => Fault::of(&error),
         };
         state.arena.truncate(start);

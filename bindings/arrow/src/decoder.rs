@@ -15,7 +15,7 @@ use crate::decode::{self, State};
 use crate::finish::{self, Blanks, Bytes};
 use crate::options::{ArrowOptions, OnError};
 use crate::plan::Plan;
-use crate::reader::Report;
+use crate::reader::{MOST_KEPT, Report};
 use crate::wire::Cursor;
 
 /// What one thread decodes with.
@@ -38,6 +38,8 @@ pub(crate) struct Run {
 /// Some records as a record batch, and those that are left.
 pub(crate) struct Rows {
     pub(crate) batch: RecordBatch,
+    /// What the columns take, about.
+    pub(crate) bytes: usize,
     pub(crate) rest: Run,
 }
 
@@ -113,6 +115,9 @@ impl Decoder {
         }
         let bytes = Bytes { source, arena: &state.arena };
         let mut columns = finish::columns(&self.plan.root, &mut self.table, bytes, &mut Blanks::new())?;
+        if state.arena.capacity() > MOST_KEPT {
+            state.arena = self.plan.constants.clone();
+        }
         if !bad.is_empty() {
             columns = without(&columns, rows, &bad)?;
         }
@@ -129,7 +134,8 @@ impl Decoder {
         };
         self.report.unknown_fields.fetch_add(state.unknown, Ordering::Relaxed);
         self.report.bad_records.fetch_add(bad.len() as u64, Ordering::Relaxed);
-        Ok(Rows { batch, rest: Run { at: records.at, rows: run.rows - rows } })
+        let bytes = state.growth.bytes + state.text;
+        Ok(Rows { batch, bytes, rest: Run { at: records.at, rows: run.rows - rows } })
     }
 
     /// Begins anew.

@@ -66,7 +66,7 @@ impl Default for ArrowOptions {
             cut: Cut::Json,
             defaults: false,
             batch_rows: 1 << 20,
-            batch_bytes: 32 << 20,
+            batch_bytes: 16 << 20,
             threads: None,
             restore: true,
         }
@@ -139,7 +139,7 @@ impl ArrowOptions {
         self
     }
 
-    /// About how many bytes of memory one record batch may take, though it holds at least one row; 32 MiB unless set.
+    /// About how many bytes of memory one record batch may take, though it holds at least one row; 16 MiB unless set.
     #[must_use]
     pub fn batch_bytes(mut self, bytes: usize) -> Self {
         self.batch_bytes = bytes.max(1);

@@ -12,14 +12,15 @@ use rosettar::error::{Error, Result, code};
 use rosettar::read::{Batch, BatchBuffer, MappedBatches, Records, Stream};
 
 use crate::decoder::{Decoder, Rows, Run};
-use crate::encode::put_varint;
 use crate::options::ArrowOptions;
 use crate::plan::Plan;
 
 /// The largest batch of an archive that is read whole; of larger ones the records are read one by one.
 const MOST_WHOLE: u64 = 32 << 20;
-/// How many record batches, of the size that the options say, are made of one batch before somebody takes them.
-const MOST_MADE: usize = 4;
+/// The largest buffer that is kept for the next records, in bytes: one record may be far larger than the rest.
+pub(crate) const MOST_KEPT: usize = 16 << 20;
+/// After how many bytes of columns no more record batches are made of one batch before somebody takes them.
+const MOST_MADE: usize = 16 << 20;
 
 /// The Arrow schema of a stream's records.
 ///
@@ -174,12 +175,13 @@ fn unit(batch: &Batch, decoder: &mut Decoder, buffer: &mut BatchBuffer) -> Resul
         let message = format!("a batch of {found} records: expected {}, as its entry says", batch.records());
         return Err(located(Error::new(code::RECORD_COUNT, message)));
     }
-    let (mut made, mut first) = (Vec::new(), rows.start);
+    let (mut made, mut made_bytes, mut first) = (Vec::new(), 0, rows.start);
     let mut run = Run { at, rows: (rows.end - rows.start) as usize };
-    while run.rows > 0 && made.len() < MOST_MADE {
+    while run.rows > 0 && made_bytes < MOST_MADE {
         match decoder.decode(content, run, first) {
-            Ok(Rows { batch, rest }) => {
+            Ok(Rows { batch, bytes, rest }) => {
                 made.push(batch);
+                made_bytes += bytes;
                 first += (run.rows - rest.rows) as u64;
                 run = rest;
             }
@@ -197,10 +199,7 @@ impl Rest {
             self.source.clear();
             self.run = Run::default();
             // A record of no bytes takes one here, so that there are never more of them than this is large.
-            while self.source.len() < decoder.batch_bytes() {
-                let Some(record) = self.records.next_record()? else { break };
-                put_varint(record.len() as u64, &mut self.source);
-                self.source.extend_from_slice(record);
+            while self.source.len() < decoder.batch_bytes() && self.records.append_delimited(&mut self.source)? {
                 self.run.rows += 1;
             }
             if self.run.rows == 0 {
@@ -210,6 +209,9 @@ impl Rest {
         let made = decoder.decode(&self.source, self.run, self.first)?;
         self.first += (self.run.rows - made.rest.rows) as u64;
         self.run = made.rest;
+        if self.run.rows == 0 && self.source.capacity() > MOST_KEPT {
+            self.source = Vec::new();
+        }
         Ok(Some(made.batch))
     }
 }

@@ -1,5 +1,6 @@
 //! The native part of the Python package `rosettar`.
 
+mod allocator;
 mod archive;
 mod arrow;
 mod capsule;
@@ -22,10 +23,8 @@ mod writing;
 
 use pyo3::prelude::*;
 
-/// Columns are made by several threads and freed by another: what the system's allocator is slow at. It made tables with two
-/// threads a quarter to a third faster; RATIONALE.md has the figures.
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: allocator::BySize = allocator::BySize;
 
 #[pymodule]
 fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {

@@ -266,29 +266,32 @@ impl RecordIterator {
         })
     }
 
+    /// The next record, and how many bytes it has.
+    fn next(&self, state: &mut State) -> rosettar::Result<Option<(Ready, usize)>> {
+        let Some((descriptor, _)) = &self.decoder else {
+            let Some(record) = state.records.next().transpose()? else { return Ok(None) };
+            let size = record.len();
+            return Ok(Some((Ready::Raw(record), size)));
+        };
+        let Some(record) = state.records.next_record()? else { return Ok(None) };
+        let size = record.len();
+        let message = rosettar::record::decode(descriptor, record, &state.limits)
+            .map_err(|error| error.about(place(state.next, &self.name)))?;
+        state.records.release();
+        Ok(Some((Ready::Decoded(message, state.next), size)))
+    }
+
     fn fill(&self, state: &mut State) {
         let mut bytes = 0;
         while state.ready.len() < AHEAD && bytes < AHEAD_BYTES {
-            let record = match state.records.next_record() {
-                Ok(Some(record)) => record,
+            match self.next(state) {
+                Ok(Some((ready, size))) => {
+                    state.ready.push_back(ready);
+                    bytes += size;
+                }
                 Ok(None) => return,
                 Err(error) => {
                     state.failed = Some(error);
-                    return;
-                }
-            };
-            bytes += record.len();
-            let ready = match &self.decoder {
-                None => Ok(Ready::Raw(record.to_vec())),
-                Some((descriptor, _)) => {
-                    let decoded = rosettar::record::decode(descriptor, record, &state.limits);
-                    decoded.map(|message| Ready::Decoded(message, state.next))
-                }
-            };
-            match ready {
-                Ok(ready) => state.ready.push_back(ready),
-                Err(error) => {
-                    state.failed = Some(error.about(place(state.next, &self.name)));
                     return;
                 }
             }

@@ -14,8 +14,12 @@ use crate::digest::Hasher;
 use crate::error::{Error, Result, code};
 use crate::limits::Limits;
 use crate::model::StreamInfo;
-use crate::record::{self, Splitter};
+use crate::record::{self, Splitter, put_length};
 use crate::schema;
+
+/// The bytes from which on a record is large: it is handed over in the vector that it was read into, which is not kept for
+/// the next.
+const LARGE: usize = 1 << 20;
 
 /// A stream of an open archive; made by [`Archive::stream`](crate::Archive::stream).
 ///
@@ -96,10 +100,7 @@ impl Stream {
     /// `usage.no-such-record`, and whatever is wrong with what was read.
     pub fn record(&self, number: u64) -> Result<Vec<u8>> {
         let mut records = self.records(number..number.saturating_add(1))?;
-        match records.next_record()? {
-            Some(record) => Ok(record.to_vec()),
-            None => Err(no_such_record(number, self.len())),
-        }
+        records.next().unwrap_or_else(|| Err(no_such_record(number, self.len())))
     }
 
     /// Record `number`, decoded by the stream's own schema.
@@ -237,16 +238,34 @@ impl Records {
         if self.next >= self.end || self.failed {
             return Ok(None);
         }
-        match self.advance() {
-            Ok(()) => {
-                self.next += 1;
-                Ok(Some(&self.record))
-            }
-            Err(error) => {
-                self.failed = true;
-                Err(error)
-            }
+        self.release();
+        let mut record = std::mem::take(&mut self.record);
+        record.clear();
+        let read = self.advance(&mut record, |_, _| ());
+        self.record = record;
+        read.map(|()| Some(&self.record[..]))
+    }
+
+    /// Gives back the memory of the record that was lent last, if it is a large one. The next call does so as well: this is for
+    /// somebody who makes something as large of it before that.
+    pub fn release(&mut self) {
+        if self.record.capacity() >= LARGE {
+            self.record = Vec::new();
         }
+    }
+
+    /// Appends the next record to `out`, after its length, as in a batch; `false` after the last. It is the way to many
+    /// records in one place: nothing is copied twice.
+    ///
+    /// # Errors
+    /// As [`next_record`](Self::next_record); `out` is then as it was.
+    pub fn append_delimited(&mut self, out: &mut Vec<u8>) -> Result<bool> {
+        if self.next >= self.end || self.failed {
+            return Ok(false);
+        }
+        let before = out.len();
+        self.advance(out, |out, length| put_length(out, length as u64)).inspect_err(|_| out.truncate(before))?;
+        Ok(true)
     }
 
     /// How many records are left.
@@ -254,12 +273,21 @@ impl Records {
         if self.failed { 0 } else { self.end - self.next }
     }
 
-    /// Puts the record with number `next` into `record`.
-    fn advance(&mut self) -> Result<()> {
+    /// Appends the record with number `next` to `out`, after what `begin` puts there for its length.
+    fn advance(&mut self, out: &mut Vec<u8>, begin: Begin) -> Result<()> {
+        let read = self.read(out, begin);
+        match read {
+            Ok(()) => self.next += 1,
+            Err(_) => self.failed = true,
+        }
+        read
+    }
+
+    fn read(&mut self, out: &mut Vec<u8>, begin: Begin) -> Result<()> {
         loop {
             if let Some(reading) = &mut self.batch {
                 let skip = self.next - reading.batch.first() > reading.splitter.records();
-                match reading.step(&self.archive, skip, &mut self.record)? {
+                match reading.step(&self.archive, skip, out, begin)? {
                     Step::Record => return Ok(()),
                     Step::Skipped => continue,
                     Step::End => self.end_batch(),
@@ -293,6 +321,9 @@ impl Records {
     }
 }
 
+/// What puts before a record what its length makes necessary.
+type Begin = fn(&mut Vec<u8>, usize);
+
 enum Step {
     Record,
     Skipped,
@@ -308,9 +339,9 @@ impl Reading {
         Self { batch, splitter: Splitter::new(limits), hasher, at, chunk }
     }
 
-    /// Passes over one record, which is put into `record` unless it is to be skipped. Before the last that the entry
+    /// Passes over one record, which is appended to `out` unless it is to be skipped. Before the last that the entry
     /// counts is yielded, the batch is found to end with it and to have the entry's digest.
-    fn step(&mut self, archive: &Indexed, skip: bool, record: &mut Vec<u8>) -> Result<Step> {
+    fn step(&mut self, archive: &Indexed, skip: bool, out: &mut Vec<u8>, begin: Begin) -> Result<Step> {
         let (end, expected) = (self.batch.placed.content_end(), self.batch.records());
         if self.splitter.records() >= expected {
             return Ok(Step::End);
@@ -332,13 +363,7 @@ impl Reading {
             let passed = if skip {
                 self.splitter.skip_record(&mut rest).map(|passed| passed.then_some(Step::Skipped))
             } else {
-                self.splitter.next_record(&mut rest).map(|found| {
-                    found.map(|found| {
-                        record.clear();
-                        record.extend_from_slice(found);
-                        Step::Record
-                    })
-                })
+                self.splitter.append_record(&mut rest, out, begin).map(|passed| passed.then_some(Step::Record))
             };
             self.at = start + (to - rest.len()) as u64;
             if let Some(step) = passed.map_err(|e| self.located(e))? {
@@ -384,7 +409,12 @@ impl Iterator for Records {
     type Item = Result<Vec<u8>>;
 
     fn next(&mut self) -> Option<Result<Vec<u8>>> {
-        self.next_record().map(|record| record.map(<[u8]>::to_vec)).transpose()
+        match self.next_record() {
+            Ok(None) => None,
+            // What is large is not copied.
+            Ok(Some(record)) if record.len() >= LARGE => Some(Ok(std::mem::take(&mut self.record))),
+            record => record.map(|record| record.map(<[u8]>::to_vec)).transpose(),
+        }
     }
 }
 

@@ -175,6 +175,36 @@ impl Splitter {
         }
     }
 
+    /// As [`next_record`](Self::next_record), but appends to `out` what comes of the record, and before its first byte
+    /// what `begin` puts there for its length; `true` once all has come. Nothing else is kept of it.
+    pub(crate) fn append_record(
+        &mut self,
+        chunk: &mut &[u8],
+        out: &mut Vec<u8>,
+        begin: impl Fn(&mut Vec<u8>, usize),
+    ) -> Result<bool> {
+        loop {
+            let begins = matches!(self.state, State::Length { .. });
+            let Some((length, left, skipping)) = self.enter(chunk, false)? else { return Ok(false) };
+            if begins {
+                begin(out, length);
+            }
+            let (now, rest) = chunk.split_at(left.min(chunk.len()));
+            *chunk = rest;
+            if !skipping {
+                if out.capacity() - out.len() < now.len() {
+                    // Never more than twice what has come, nor than the record takes.
+                    out.reserve_exact(left.min(out.len().max(now.len())));
+                }
+                out.extend_from_slice(now);
+            }
+            self.advance(length, left - now.len(), skipping);
+            if now.len() < left || !skipping {
+                return Ok(now.len() == left);
+            }
+        }
+    }
+
     /// Skips one record, or what is left of the current one, without keeping it. `false` when `chunk` is used up before
     /// the record ends; what is left of it is then skipped from the next chunk, by whichever call gets it.
     ///

@@ -215,16 +215,16 @@ fn columns_that_nothing_is_written_to() {
     let (first, last) = (batches[0].column(0).to_data(), batches[0].column(7999).to_data());
     assert_eq!(first.buffers()[0].as_ptr(), last.buffers()[0].as_ptr());
     first.validate_full().unwrap();
-    // The same by default: 32 MiB a batch.
+    // The same by default: 16 MiB a batch.
     let options = ArrowOptions::new().columns((1..=8000).map(|n| format!("f{n}")));
     for batch in read(&stream, 0..6000, &options).unwrap() {
         let batch = batch.unwrap();
-        assert!(batch.num_rows() <= (32 << 20) / (8 * 8000) + 1, "{}", batch.num_rows());
+        assert!(batch.num_rows() <= (16 << 20) / (8 * 8000) + 1, "{}", batch.num_rows());
     }
     // Elements of one record, which come to 64 000 bytes each.
     let stream = wide.stream(&[b"\xc2\xb2\x04\x00".repeat(10_000)]);
     let error = read(&stream, 0..1, &ArrowOptions::new().columns(["e"])).unwrap().find_map(Result::err).unwrap();
-    assert!(error.to_string().contains("more than 134217728 bytes as columns"), "{error}");
+    assert!(error.to_string().contains("more than 100663296 bytes as columns"), "{error}");
     assert!(started.elapsed().as_secs() < 60);
 }
 
@@ -243,7 +243,7 @@ fn long_json() {
     };
     assert_eq!(accepted(&schema, &record(1 << 20), &ArrowOptions::new()), Ok(()));
     let error = accepted(&schema, &record(23 << 20), &ArrowOptions::new()).unwrap_err();
-    assert!(error.contains("JSON of more than 134217728 bytes"), "{error}");
+    assert!(error.contains("JSON of more than 67108864 bytes"), "{error}");
 }
 
 /// Defaults, which stand in every row that states none.

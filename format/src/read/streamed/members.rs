@@ -128,10 +128,11 @@ impl<R: Read> ArchiveStream<R> {
 
     /// Puts the next record of the batch at hand into `record`; whether there was one.
     pub(super) fn record(&mut self, record: &mut Vec<u8>) -> Result<bool> {
+        record.clear();
         self.guarded(|stream| stream.next_record(false, record))
     }
 
-    /// With `skip`, the record is only counted.
+    /// Appends the next record to `record`; with `skip`, it is only counted.
     fn next_record(&mut self, skip: bool, record: &mut Vec<u8>) -> Result<bool> {
         loop {
             let Some(Member { batch: Some(batch), entry, .. }) = &mut self.member else { return Ok(false) };
@@ -141,12 +142,7 @@ impl<R: Read> ArchiveStream<R> {
             let found = if skip {
                 batch.splitter.skip_record(&mut rest).map_err(located)?
             } else {
-                let found = batch.splitter.next_record(&mut rest).map_err(located)?;
-                if let Some(found) = found {
-                    record.clear();
-                    record.extend_from_slice(found);
-                }
-                found.is_some()
+                batch.splitter.append_record(&mut rest, record, |_, _| ()).map_err(located)?
             };
             batch.unsplit.0 = end - rest.len();
             if found {
