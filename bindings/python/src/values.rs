@@ -16,6 +16,9 @@ use crate::errors;
 const MOST_SHOWN: usize = 40;
 const MOST_TEXT: usize = 128;
 
+/// How many values take as much memory as a dict does that is nearly empty.
+const VALUES_PER_DICT: u64 = 4;
+
 /// Turns messages into dicts; keeps what it needs to know of each type.
 pub struct Converter {
     timestamp: Py<PyAny>,
@@ -26,7 +29,7 @@ pub struct Converter {
     columns: Vec<String>,
     /// Their shape, once a message was seen.
     outermost: Mutex<Option<Arc<Shape>>>,
-    /// How many fields may be absent in the messages inside of a record.
+    /// How many fields may be absent in the messages inside of a record, of which there may be a quarter as many.
     limit: u64,
     /// Whether only the beginnings of values are made.
     shown: bool,
@@ -61,12 +64,20 @@ struct Known {
 struct Progress<'w> {
     /// Whether the outermost message was begun.
     inside: bool,
-    /// How many absent fields of messages inside of it were made values.
+    /// How many messages inside of it were made dicts, and how many of their absent fields values.
+    messages: u64,
     absent: u64,
     /// How many more values are shown.
     left: usize,
     /// What the record is called.
     place: &'w dyn Fn() -> String,
+}
+
+impl Progress<'_> {
+    /// For what has no fields to count.
+    fn of_nothing() -> Self {
+        Self { inside: false, messages: 0, absent: 0, left: MOST_SHOWN, place: &String::new }
+    }
 }
 
 impl Converter {
@@ -96,7 +107,8 @@ impl Converter {
     /// A message as a dict, or as what its well-known type stands for; `place` is what errors call it.
     ///
     /// # Errors
-    /// `limit.record-values` where the messages inside of it have more absent fields than a record may have values.
+    /// `limit.record-values` where the messages inside of it have more absent fields than a record may have values, or are
+    /// more than a quarter of that.
     pub fn message<'py>(
         &self,
         py: Python<'py>,
@@ -104,7 +116,7 @@ impl Converter {
         place: &dyn Fn() -> String,
     ) -> PyResult<Bound<'py, PyAny>> {
         let descriptor = message.descriptor();
-        let mut progress = Progress { inside: false, absent: 0, left: MOST_SHOWN, place };
+        let mut progress = Progress { inside: false, messages: 0, absent: 0, left: MOST_SHOWN, place };
         if let Some(plain) = self.well_known(py, message, descriptor.full_name(), &mut progress)? {
             return Ok(plain);
         }
@@ -163,7 +175,7 @@ impl Converter {
                     floats.push(fields.len());
                 }
                 // A scalar, in which there are no fields to count.
-                let mut progress = Progress { inside: false, absent: 0, left: MOST_SHOWN, place: &String::new };
+                let mut progress = Progress::of_nothing();
                 let value = nothing.get_field(&field);
                 empty.set_item(&name, self.scalar(py, &value, &field.kind(), None, &mut progress)?)?;
             }
@@ -204,8 +216,9 @@ impl Converter {
         // in the record itself its type bounds.
         if progress.inside {
             progress.absent += absent as u64;
-            if progress.absent > self.limit {
-                return Err(errors::raise(py, self.too_many().about((progress.place)())));
+            progress.messages += 1;
+            if progress.absent > self.limit || progress.messages > self.limit / VALUES_PER_DICT {
+                return Err(errors::raise(py, self.too_many(progress).about((progress.place)())));
             }
         }
         progress.inside = true;
@@ -296,11 +309,18 @@ impl Converter {
     }
 
     #[cold]
-    fn too_many(&self) -> Error {
-        let message = format!(
-            "more than {} absent fields, which would become values of a dict, exceed the limit record-values",
-            self.limit
-        );
+    fn too_many(&self, progress: &Progress<'_>) -> Error {
+        let message = match progress.absent > self.limit {
+            true => format!(
+                "more than {} absent fields, which would become values of a dict, exceed the limit record-values",
+                self.limit
+            ),
+            false => format!(
+                "more than {} messages, which would become dicts, exceed what the limit record-values of {} allows",
+                self.limit / VALUES_PER_DICT,
+                self.limit
+            ),
+        };
         Error::new(code::LIMIT_RECORD_VALUES, message)
     }
 

@@ -741,10 +741,14 @@ def test_dicts_of_many_absent_fields():
     limits = {"record-values": 100}
     stream = archive_of([b"", b"\x08\x05"], *wide(5000), limits=limits).streams["s"]
     assert [sum(record.values()) for record in stream] == [0, 5]
-    elements = archive_of([b"\x0a\x02\x08\x01" * 25, b"\x0a\x00" * 51], (MANY, "N", "r"), N=wide(2), limits=limits)
-    assert elements.streams["s"][0] == {"r": [{"f0": 1, "f1": 0}] * 25}
+    records = [b"\x0a\x02\x08\x01" * 25, b"\x0a\x02\x08\x01" * 20 + b"\x0a\x00" * 6, b"\x0a\x00" * 26]
+    elements = archive_of(records, (MANY, "N", "r"), N=wide(4), limits=limits).streams["s"]
+    assert elements[0] == {"r": [{"f0": 1, "f1": 0, "f2": 0, "f3": 0}] * 25}
+    # A dict takes as much as four values.
+    with pytest.raises(rosettar.LimitError, match="more than 25 messages, which would become dicts"):
+        elements[1]
     with pytest.raises(rosettar.LimitError, match="more than 100 absent fields"):
-        elements.streams["s"][1]
+        elements[2]
 
 
 def test_dicts_are_as_they_would_be_one_field_at_a_time():
