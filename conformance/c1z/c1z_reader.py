@@ -270,7 +270,7 @@ def pax_records(data):
 
 
 def read_tar(tar):
-    entries, at, pax = [], 0, None
+    entries, at, pax, paths_size = [], 0, None, 0
 
     def take(size):
         nonlocal at
@@ -313,6 +313,8 @@ def read_tar(tar):
         if kind == "directory":
             name = name.removesuffix(b"/")
         path = checked_path(name)
+        paths_size += len(name)
+        require(paths_size <= 64 * MIB, "limit.index-bytes")
         require(mode <= 0o777, "c1z.tar", "mode")
         require(kind == "file" or size == 0, "c1z.tar", "directory with content")
         content = take_padded(size) if kind == "file" else None

@@ -121,7 +121,10 @@ fn in_own_words(message: &str) -> String {
 
 /// What the user can do about an error, where there is something that the message does not say.
 pub fn hint(error: &Error, advice: &Advice) -> Option<String> {
-    if let Some(limit) = error.code().strip_prefix("limit.") {
+    // What the format bounds, no option raises.
+    if let Some(limit) = error.code().strip_prefix("limit.")
+        && !error.message().contains("the format's")
+    {
         let example = more_than(error, limit, &advice.limits).map(|value| format!(", such as {value}"));
         let example = example.unwrap_or_default();
         return Some(format!("if the input is trustworthy, allow more with --limit {limit}=VALUE{example}"));

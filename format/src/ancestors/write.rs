@@ -4,7 +4,7 @@ mod v1;
 
 pub(crate) use v1::write_v1;
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::fmt;
 use std::io::{self, Read, Write};
 
@@ -13,7 +13,7 @@ use zstd::stream::Encoder;
 
 use super::options::C1zOptions;
 use super::{DIRECTORY_MODE, FILE_MODE};
-use crate::c1z::{self, FramePlace};
+use crate::c1z::{self, FramePlace, INDEX_MAX};
 use crate::digest::{Digest, Hasher};
 use crate::error::{Error, Result, code};
 use crate::frame::check_memory;
@@ -98,8 +98,9 @@ pub struct C1zWriter<'a> {
     payload: Payload<'a>,
     encoding: C1zEncoding,
     monitor: Monitor,
-    paths: HashSet<String>,
-    files: HashSet<String>,
+    /// Each path, and whether it is a file.
+    paths: HashMap<String, bool>,
+    paths_size: u64,
     last: Option<EntryPath>,
     entries: u64,
     summary: C1zSummary,
@@ -200,8 +201,8 @@ impl<'a> C1zWriter<'a> {
             payload,
             encoding,
             monitor: options.monitor.clone(),
-            paths: HashSet::new(),
-            files: HashSet::new(),
+            paths: HashMap::new(),
+            paths_size: 0,
             last: None,
             entries: 0,
             summary,
@@ -279,17 +280,16 @@ impl<'a> C1zWriter<'a> {
         self.failed = true;
         self.check(&entry)?;
         put(&mut self.payload, &entry, &self.monitor)?;
-        let path = entry.path.to_string();
-        match entry.kind {
-            EntryKind::Directory => self.summary.directories += 1,
-            _ => {
+        let is_file = entry.kind != EntryKind::Directory;
+        match is_file {
+            false => self.summary.directories += 1,
+            true => {
                 self.summary.files += 1;
                 self.summary.file_bytes += entry.size;
-                self.files.insert(path.clone());
             }
         }
+        self.paths.insert(entry.path.to_string(), is_file);
         self.last = Some(entry.path);
-        self.paths.insert(path);
         self.failed = false;
         Ok(())
     }
@@ -303,10 +303,14 @@ impl<'a> C1zWriter<'a> {
             let message = format!("more entries than the limit entries of {}", self.options.limits.entries);
             return fault(code::LIMIT_ENTRIES, message);
         }
-        if self.paths.contains(path) {
+        self.paths_size += path.len() as u64;
+        if self.paths_size > INDEX_MAX {
+            return Err(c1z::paths_too_long(INDEX_MAX));
+        }
+        if self.paths.contains_key(path) {
             return fault(code::PATH_DUPLICATE, "a second entry with this path: expected it once".to_owned());
         }
-        if let Some(parent) = entry.path.ancestors().find(|parent| self.files.contains(*parent)) {
+        if let Some(parent) = entry.path.ancestors().find(|parent| self.is_file(parent)) {
             return fault(code::PATH_PARENT, format!("an entry below {parent:?}, which is a file"));
         }
         if self.encoding == C1zEncoding::IndexedZstd {
@@ -320,6 +324,10 @@ impl<'a> C1zWriter<'a> {
         Ok(())
     }
 
+    fn is_file(&self, path: &str) -> bool {
+        self.paths.get(path).copied().unwrap_or_default()
+    }
+
     /// Writes the end, and publishes the file where it has a path.
     ///
     /// # Errors
@@ -330,8 +338,8 @@ impl<'a> C1zWriter<'a> {
             return Err(Error::new(code::USAGE_WRITER_FAILED, message));
         }
         // A file that came after what is below it.
-        let below = |path: &&String| path.match_indices('/').any(|(at, _)| self.files.contains(&path[..at]));
-        if let Some(path) = self.paths.iter().find(below) {
+        let below = |path: &&String| path.match_indices('/').any(|(at, _)| self.is_file(&path[..at]));
+        if let Some(path) = self.paths.keys().find(below) {
             return Err(Error::new(code::PATH_PARENT, "an entry below a path that is a file").with_entry(path.as_str()));
         }
         let mut sink = match self.payload {

@@ -1,14 +1,11 @@
 //! What a writer puts into a payload: tar headers, and the index with its footer.
 
 use super::checksum;
-use super::index::{FOOTER_MAGIC, FramePlace};
+use super::index::{FOOTER_MAGIC, FramePlace, INDEX_MAX};
 use crate::error::{Error, Result, code};
 use crate::model::{Entry, EntryKind};
 use crate::schema::wire;
 use crate::tar;
-
-/// The most bytes of an index: 64 MiB.
-const INDEX_MAX: usize = 64 << 20;
 
 /// The index of these frames and the footer, which stand at `at` in a file with this manifest.
 ///
@@ -47,7 +44,7 @@ pub fn encode_index(rows: &[FramePlace], manifest: &[u8], at: u64) -> Result<Vec
 /// # Errors
 /// `limit.index-bytes`.
 pub fn check_index_size(bytes: usize, files: usize) -> Result<()> {
-    if bytes > INDEX_MAX {
+    if bytes as u64 > INDEX_MAX {
         let message = format!("an index of {bytes} bytes for {files} files exceeds the format's {INDEX_MAX}");
         return Err(Error::new(code::LIMIT_INDEX_BYTES, message));
     }

@@ -14,8 +14,8 @@ use crate::schema::wire::{self, Raw};
 pub const FOOTER_MAGIC: [u8; 8] = *b"C1ZIDX1\0";
 /// The length of the footer.
 pub const FOOTER_LEN: u64 = 28;
-/// The most bytes of an index: 64 MiB.
-const INDEX_MAX: u64 = 64 << 20;
+/// The most bytes of an index, and of all paths in a tar: 64 MiB.
+pub const INDEX_MAX: u64 = 64 << 20;
 
 /// A file of an indexed payload, as its index describes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -76,7 +76,8 @@ pub fn read_index(source: &dyn ReadAt, size: u64, payload_at: u64, manifest: &[u
     }
     let most = INDEX_MAX.min(limits.index_bytes);
     if len > most {
-        let message = format!("an index of {len} bytes exceeds the limit index-bytes of {most}");
+        let bound = if most == INDEX_MAX { "the format's" } else { "the limit index-bytes of" };
+        let message = format!("an index of {len} bytes exceeds {bound} {most}");
         return Err(Error::new(code::LIMIT_INDEX_BYTES, message).with_offset(at));
     }
     let mut bytes = vec![0; len as usize];

@@ -13,9 +13,9 @@ mod tar;
 pub use encode::{check_index_size, encode_index, end_of_tar, tar_head};
 pub use envelope::{Head, MAGIC_LEN, MAGIC_V1, MAGIC_V3, read_head};
 pub use frame::{FrameFacts, Unpacker, decode_stream};
-pub use index::{FOOTER_LEN, FOOTER_MAGIC, FramePlace, read_index};
+pub use index::{FOOTER_LEN, FOOTER_MAGIC, FramePlace, INDEX_MAX, read_index};
 pub use manifest::{MANIFEST_MAX, Manifest, sorted_closure, with_encoding};
-pub use tar::{TarEntry, read_tar};
+pub use tar::{TarEntry, paths_too_long, read_tar};
 
 use std::hash::Hasher as _;
 

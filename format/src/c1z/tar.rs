@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::io::{BufReader, Read};
 
+use super::index::INDEX_MAX;
 use crate::digest::{Digest, Hasher};
 use crate::error::{Error, Result, code};
 use crate::io::ReadAt;
@@ -60,6 +61,8 @@ struct Walk<'a> {
 impl Walk<'_> {
     fn members(&mut self) -> Result<Vec<TarEntry>> {
         let mut entries = Vec::new();
+        let most = INDEX_MAX.min(self.limits.index_bytes);
+        let mut left = most;
         let mut extended: Option<Extended> = None;
         loop {
             let header_at = self.at;
@@ -94,6 +97,7 @@ impl Walk<'_> {
             let mut entry = header
                 .entry(extended.take().unwrap_or_default(), self.limits)
                 .map_err(|e| e.with_offset(self.base + header_at))?;
+            left = left.checked_sub(entry.path.as_str().len() as u64).ok_or_else(|| paths_too_long(most))?;
             let content_at = self.at;
             if entry.kind == EntryKind::File {
                 let mut hasher = Hasher::new();
@@ -306,6 +310,16 @@ impl Extended {
         }
         Ok(found)
     }
+}
+
+/// That the paths of a tar have more bytes than they may.
+pub fn paths_too_long(most: u64) -> Error {
+    let bound = match most {
+        INDEX_MAX => "the format's",
+        _ => "the limit index-bytes of",
+    };
+    let message = format!("the paths have more bytes together than {bound} {most}");
+    Error::new(code::LIMIT_INDEX_BYTES, message)
 }
 
 /// No two members have one path, and none lies below a file.

@@ -3,11 +3,13 @@
 use std::io;
 use std::sync::{Arc, Mutex};
 
+use rosettar::convert::{ConvertOptions, Target};
 use rosettar::io::ReadAt;
 use rosettar::model::C1zEncoding;
-use rosettar::{Error, ExtractOptions, Limits, ReadOptions, VerifyOptions};
+use rosettar::{C1zOptions, Error, ExtractOptions, Limits, NewEntry, ReadOptions, VerifyOptions, WriteOptions};
 
 use super::{files, manifest, open, write};
+use crate::support;
 
 /// Opens, verifies and extracts; the first error of these.
 fn refused(bytes: &[u8]) -> Error {
@@ -431,4 +433,41 @@ fn what_only_rosettar_can_do_says_so() {
     assert!(same.is_same());
     let other = open(&write(C1zEncoding::Tar, &files()[1..])).unwrap();
     assert_eq!(archive.diff(&other, &rosettar::DiffOptions::new()).unwrap().entries[0].path(), "CURRENT");
+}
+
+/// A small file may have a great many long paths, all of which are held.
+#[test]
+fn paths_together_are_bounded() {
+    let tar = [member("a/bc", b'0', b"", |_| ()), member("d", b'0', b"x", |_| ()), vec![0; 1024]].concat();
+    let file = envelope(&minimal(2), &tar);
+    let with = |index_bytes| {
+        let mut limits = Limits::default();
+        limits.index_bytes = index_bytes;
+        ReadOptions::new().limits(limits).open(file.clone())
+    };
+    with(5).unwrap();
+    assert_eq!(with(4).unwrap_err().code(), "limit.index-bytes");
+
+    // What is read is also what is written.
+    let folder = ["d"; 15].map(|name| name.repeat(250)).join("/");
+    let mut archive = Vec::new();
+    let mut rtar = WriteOptions::new().level(1).write_to(&mut archive).unwrap();
+    let mut c1z = C1zOptions::new(C1zEncoding::Tar, "e").write_to(io::sink()).unwrap();
+    let mut refused = None;
+    for number in 0..17_900 {
+        let entry = || NewEntry::new(format!("{folder}/{number}")).unwrap();
+        rtar.add_bytes(entry(), b"").unwrap();
+        if refused.is_none() {
+            refused = c1z.add_bytes(entry(), b"").err();
+        }
+    }
+    assert_eq!(refused.unwrap().code(), "limit.index-bytes");
+    rtar.finish().unwrap();
+    let archive = open(&archive).unwrap();
+    let target = tempfile::tempdir().unwrap();
+    for encoding in super::ENCODINGS {
+        let options = ConvertOptions::new(Target::C1z3(encoding)).engine("e", 1).lossy(true);
+        let error = archive.convert(target.path().join("x"), &options).unwrap_err();
+        assert_eq!((error.code(), support::names_in(target.path())), ("limit.index-bytes", vec![]), "{encoding}");
+    }
 }

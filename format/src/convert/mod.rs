@@ -1,20 +1,26 @@
 //! Converting between formats: Rosettar, C1Z v3 in each of its encodings, C1Z v1 (C1Z.md, "Converting").
 
-use std::collections::BTreeSet;
+mod losses;
+
+pub use losses::Loss;
+
+use std::cmp::Ordering;
 use std::fmt;
 use std::fs::File;
 use std::io::Write as _;
 use std::path::Path;
 use std::str::FromStr;
 
-use crate::ancestors::{C1zOptions, C1zWriter, DATABASE, DIRECTORY_MODE, FILE_MODE, write_v1};
+use losses::{Losses, check_losses, entry_losses, no_database};
+
+use crate::ancestors::{C1zOptions, C1zWriter, DATABASE, write_v1};
+use crate::c1z;
 use crate::error::{Error, Result, code};
 use crate::io::AtomicFile;
 use crate::limits::Limits;
 use crate::model::{Annotation, C1zEncoding, Entry, EntryKind, Mtime};
 use crate::monitor::Monitor;
 use crate::parallel::Threads;
-use crate::path::EntryPath;
 use crate::proto;
 use crate::read::{Archive, Driver};
 use crate::write::tree::{self, SourceOpener, TreeItem, TreeKind, WalkOptions};
@@ -158,18 +164,6 @@ impl ConvertOptions {
     }
 }
 
-/// Something that the target of a conversion cannot hold.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Loss {
-    /// What it is, such as `modes other than 0644`.
-    pub what: &'static str,
-    /// How many there are.
-    pub count: u64,
-    /// One of them: a path, or a name.
-    pub example: String,
-}
-
 /// What a conversion made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -198,8 +192,11 @@ impl Archive {
     /// # Errors
     /// `usage.format` where there is no such conversion, and whatever is wrong with the entries.
     pub fn losses(&self, target: Target) -> Result<Vec<Loss>> {
-        let entries = self.entries().collect::<Result<Vec<_>>>()?;
-        let mut losses = entry_losses(&entries, target)?;
+        let mut losses = match target {
+            Target::Rosettar => Losses::default(),
+            Target::C1z3(encoding) => entry_losses(&self.all()?, encoding),
+            Target::C1z1 => self.losses_beside_database()?,
+        };
         let facts = self.facts();
         if let (Target::Rosettar, Driver::Listed(archive)) = (target, &self.driver)
             && let Some(fault) = archive.unreadable_streams()
@@ -343,10 +340,35 @@ impl Archive {
         annotations.iter().find(|found| found.type_name() == MANIFEST_TYPE).map(|found| found.value.as_slice())
     }
 
+    /// The entries, of which a C1Z file can hold the paths.
+    fn all(&self) -> Result<Vec<Entry>> {
+        let mut left = c1z::INDEX_MAX;
+        let fitting = self.entries().map(|entry| {
+            let entry = entry?;
+            let len = entry.path.as_str().len() as u64;
+            left = left.checked_sub(len).ok_or_else(|| c1z::paths_too_long(c1z::INDEX_MAX))?;
+            Ok(entry)
+        });
+        fitting.collect()
+    }
+
     fn sorted(&self, order: Order) -> Result<Vec<Entry>> {
-        let mut entries = self.entries().collect::<Result<Vec<_>>>()?;
-        sort(&mut entries, order);
+        let mut entries = self.all()?;
+        entries.sort_by(|a, b| compare(a, b, order));
         Ok(entries)
+    }
+
+    /// What a C1Z v1 file cannot hold.
+    fn losses_beside_database(&self) -> Result<Losses> {
+        let (mut losses, mut found) = (Losses::default(), false);
+        for entry in self.entries() {
+            let entry = entry?;
+            match entry.path.as_str() {
+                DATABASE => found = entry.kind == EntryKind::File,
+                other => losses.add("entries beside the database", other),
+            }
+        }
+        if found { Ok(losses) } else { Err(no_database()) }
     }
 }
 
@@ -370,10 +392,10 @@ pub fn convert_directory(
     let tree = tree::walk(directory, &walk)?;
     let mut items: Vec<(Entry, &TreeItem)> = tree.items.iter().map(|item| (entry_of(item), item)).collect();
     let entries: Vec<Entry> = items.iter().map(|(entry, _)| entry.clone()).collect();
-    let losses = entry_losses(&entries, options.target)?.list();
+    let losses = entry_losses(&entries, encoding).list();
     check_losses(&losses, options)?;
     let order = if encoding == C1zEncoding::IndexedZstd { Order::Path } else { Order::Tar };
-    items.sort_by_cached_key(|(entry, _)| key(entry, order));
+    items.sort_by(|(a, _), (b, _)| compare(a, b, order));
     let mut writer = options.c1z(encoding, None)?.create(path)?;
     let mut opener = SourceOpener::default();
     for (entry, item) in items {
@@ -440,15 +462,18 @@ enum Order {
     Path,
 }
 
-fn key(entry: &Entry, order: Order) -> String {
-    match order {
-        Order::Tar if entry.kind == EntryKind::Directory => format!("{}/", entry.path),
-        _ => entry.path.to_string(),
-    }
-}
-
-fn sort(entries: &mut [Entry], order: Order) {
-    entries.sort_by_cached_key(|entry| key(entry, order));
+fn compare(a: &Entry, b: &Entry, order: Order) -> Ordering {
+    let (left, right) = (a.path.as_str().as_bytes(), b.path.as_str().as_bytes());
+    let common = left.len().min(right.len());
+    let rest = |entry: &Entry, path: &[u8]| match path[common..] {
+        // Of two paths, one has no more than what both may have.
+        [] if order == Order::Tar && entry.kind == EntryKind::Directory => Some(b'/'),
+        [] => None,
+        [next, ..] => Some(next),
+    };
+    let unlike = left[..common].cmp(&right[..common]).then_with(|| rest(a, left).cmp(&rest(b, right)));
+    // A directory comes before what is in it.
+    unlike.then(left.len().cmp(&right.len()))
 }
 
 /// Adds an entry, unless the encoding cannot hold it, which was looked at before.
@@ -485,85 +510,6 @@ fn entry_of(item: &TreeItem) -> Entry {
     }
 }
 
-/// Losses, counted.
-#[derive(Default)]
-struct Losses(Vec<Loss>);
-
-impl Losses {
-    fn add(&mut self, what: &'static str, example: &str) {
-        match self.0.iter_mut().find(|loss| loss.what == what) {
-            Some(loss) => loss.count += 1,
-            None => self.0.push(Loss { what, count: 1, example: example.to_owned() }),
-        }
-    }
-
-    fn list(self) -> Vec<Loss> {
-        self.0
-    }
-}
-
-/// What the target cannot hold of these entries.
-fn entry_losses(entries: &[Entry], target: Target) -> Result<Losses> {
-    let mut losses = Losses::default();
-    let encoding = match target {
-        Target::Rosettar => return Ok(losses),
-        Target::C1z3(encoding) => encoding,
-        Target::C1z1 => {
-            if !entries.iter().any(|entry| entry.path.as_str() == DATABASE && entry.kind == EntryKind::File) {
-                return Err(no_database());
-            }
-            let others = entries.iter().filter(|entry| entry.path.as_str() != DATABASE);
-            others.for_each(|entry| losses.add("entries beside the database", entry.path.as_str()));
-            return Ok(losses);
-        }
-    };
-    let indexed = encoding == C1zEncoding::IndexedZstd;
-    let parents: BTreeSet<&str> = match indexed {
-        true => entries.iter().flat_map(|entry| EntryPath::ancestors(&entry.path)).collect(),
-        false => BTreeSet::new(),
-    };
-    for entry in entries {
-        let path = entry.path.as_str();
-        let lost_mode = |mask: u16| if indexed { entry.mode != mask } else { entry.mode & !mask != 0 };
-        match entry.kind {
-            EntryKind::Symlink => {
-                losses.add("symbolic links", path);
-                continue;
-            }
-            EntryKind::Directory if indexed && !parents.contains(path) => losses.add("empty directories", path),
-            EntryKind::Directory if lost_mode(DIRECTORY_MODE) => losses.add("modes of directories", path),
-            EntryKind::File if lost_mode(FILE_MODE) => losses.add("modes of files", path),
-            _ => {}
-        }
-        if indexed && entry.mtime != Mtime::default() {
-            losses.add("times of modification", path);
-        } else if !indexed && entry.mtime.nanoseconds != 0 {
-            losses.add("nanoseconds of times of modification", path);
-        }
-    }
-    Ok(losses)
-}
-
-fn check_losses(losses: &[Loss], options: &ConvertOptions) -> Result<()> {
-    if losses.is_empty() || options.lossy {
-        return Ok(());
-    }
-    let list: Vec<String> =
-        losses.iter().map(|loss| format!("{} {} (such as {:?})", loss.count, loss.what, loss.example)).collect();
-    let message = format!(
-        "the format {} cannot hold {}: convert with `lossy` to leave that out",
-        options.target,
-        list.join(", ")
-    );
-    Err(Error::new(code::POLICY_LOSSY, message))
-}
-
-fn no_database() -> Error {
-    let message =
-        format!("a C1Z v1 file holds one SQLite database, and the source has no entry {DATABASE:?} that could be it");
-    Error::new(code::USAGE_FORMAT, message)
-}
-
 fn report_of(summary: crate::ancestors::C1zSummary) -> ConvertReport {
     ConvertReport {
         size: summary.size,
@@ -585,5 +531,34 @@ fn empty_report() -> ConvertReport {
         file_bytes: 0,
         records: 0,
         copied_bytes: 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::path::EntryPath;
+
+    #[test]
+    fn entries_are_in_the_order_of_their_names() {
+        let directory = |path| Entry::directory(EntryPath::new(path).unwrap(), 0o755, Mtime::default());
+        let file = |path| Entry::file(EntryPath::new(path).unwrap(), 0o644, Mtime::default(), 0, crate::Digest::ZERO);
+        let entries = [
+            directory("a"),
+            file("a/b"),
+            file("a.b"),
+            file("a0"),
+            directory("a/c"),
+            directory("a/c/d"),
+            file("a/c.d"),
+            file("ab"),
+            file("ä"),
+        ];
+        for (a, b) in entries.iter().flat_map(|a| entries.iter().map(move |b| (a, b))) {
+            let slash = |entry: &Entry| if entry.kind == EntryKind::Directory { "/" } else { "" };
+            let name = |entry: &Entry| format!("{}{}", entry.path, slash(entry));
+            assert_eq!(compare(a, b, Order::Tar), name(a).cmp(&name(b)), "{} {}", a.path, b.path);
+            assert_eq!(compare(a, b, Order::Path), a.path.as_str().cmp(b.path.as_str()), "{} {}", a.path, b.path);
+        }
     }
 }
