@@ -3,8 +3,10 @@
 use crate::model::{EntryKind, Summary};
 use crate::proto;
 
-/// How many elements a list of a report holds, so that its memory is bounded; the rest is counted.
+/// How many elements a list of a report holds, and how many bytes of text in them, so that its memory is bounded; the rest is
+/// counted.
 const MOST_LISTED: usize = 1 << 20;
+const MOST_TEXT: usize = 64 << 20;
 /// How many of them the annotation holds.
 const MOST_STATED: usize = 1000;
 
@@ -133,7 +135,7 @@ impl Losses {
     }
 }
 
-/// A list of which the first 1 048 576 are kept, and the others counted.
+/// A list of which the first 1 048 576 are kept, or fewer where they have 64 MiB of text, and the others counted.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Listed<T> {
@@ -141,12 +143,20 @@ pub struct Listed<T> {
     pub items: Vec<T>,
     /// How many more there are.
     pub more: u64,
+    /// Bytes of text in those that are kept.
+    text: usize,
 }
 
 impl<T> Default for Listed<T> {
     fn default() -> Self {
-        Self { items: Vec::new(), more: 0 }
+        Self { items: Vec::new(), more: 0, text: 0 }
     }
+}
+
+/// What is listed.
+trait Item {
+    /// Bytes of text in it.
+    fn text(&self) -> usize;
 }
 
 impl<T> Listed<T> {
@@ -160,13 +170,6 @@ impl<T> Listed<T> {
         self.items.len() as u64 + self.more
     }
 
-    pub(super) fn push(&mut self, item: T) {
-        match self.items.len() < MOST_LISTED {
-            true => self.items.push(item),
-            false => self.more += 1,
-        }
-    }
-
     /// What the annotation holds of it.
     fn map<U>(&self, to: impl FnMut(&T) -> U) -> Vec<U> {
         self.items.iter().take(MOST_STATED).map(to).collect()
@@ -175,6 +178,56 @@ impl<T> Listed<T> {
     /// How many more there are than the annotation holds.
     fn unstated(&self) -> u64 {
         self.len().saturating_sub(MOST_STATED as u64)
+    }
+}
+
+#[expect(private_bounds, reason = "only what is listed in a report is pushed")]
+impl<T: Item> Listed<T> {
+    pub(super) fn push(&mut self, item: T) {
+        let text = self.text.saturating_add(item.text());
+        // Once one was left out, all that follow are: the list has the first ones.
+        if self.more > 0 || self.items.len() == MOST_LISTED || text > MOST_TEXT {
+            self.more += 1;
+            return;
+        }
+        self.text = text;
+        self.items.push(item);
+    }
+}
+
+impl Item for String {
+    fn text(&self) -> usize {
+        self.len()
+    }
+}
+
+impl Item for DamagedRange {
+    fn text(&self) -> usize {
+        self.why.len()
+    }
+}
+
+impl Item for LostEntry {
+    fn text(&self) -> usize {
+        self.path.len() + self.why.len()
+    }
+}
+
+impl Item for LostRecords {
+    fn text(&self) -> usize {
+        self.stream.len() + self.why.len()
+    }
+}
+
+impl Item for LostSchema {
+    fn text(&self) -> usize {
+        self.why.len()
+    }
+}
+
+impl Item for KeptRecords {
+    fn text(&self) -> usize {
+        self.stream.len() + self.path.len()
     }
 }
 
@@ -238,4 +291,23 @@ pub struct KeptRecords {
     pub path: String,
     /// How many there are.
     pub records: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_are_bounded_in_number_and_text() {
+        let mut facts = Listed::default();
+        (0..MOST_LISTED + 5).for_each(|_| facts.push(String::new()));
+        assert_eq!((facts.items.len(), facts.more), (MOST_LISTED, 5));
+
+        let mut facts = Listed::default();
+        let mebibyte = "x".repeat(1 << 20);
+        (0..70).for_each(|_| facts.push(mebibyte.clone()));
+        // What would still fit comes after something that is not there.
+        facts.push("y".to_owned());
+        assert_eq!((facts.items.len(), facts.more, facts.len()), (64, 7, 71));
+    }
 }
