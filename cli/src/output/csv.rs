@@ -10,7 +10,9 @@
 //! extensions are left out, and of an `Any` only what its JSON tells comes back.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 use std::io::{self, Write};
+use std::ops::Range;
 
 use base64::engine::general_purpose::STANDARD as BASE64;
 use base64::write::EncoderWriter;
@@ -19,7 +21,8 @@ use rosettar::error::code;
 use rosettar::record::{JsonOptions, value_to_json, write_value_json};
 use rosettar::{Error, Result};
 
-use super::Fields;
+use super::held::Held;
+use super::{Fields, MOST_KEPT};
 use crate::well_known::is_special;
 
 /// The most columns; a type that would be spread over more keeps its messages as JSON cells.
@@ -28,6 +31,22 @@ const MAX_COLUMNS: usize = 4096;
 /// The columns for a message type.
 pub(super) struct Columns {
     columns: Vec<Column>,
+    null: Option<String>,
+    /// Known from the first row on.
+    absent: Option<Absent>,
+}
+
+/// What a row takes from the one of an empty message: of a type with many columns most records state few.
+struct Absent {
+    nothing: DynamicMessage,
+    /// The cells of that row, each but the first after its comma, and where each ends. Fewer than there are where they are too
+    /// long to be kept, or one of them is an error.
+    cells: Vec<u8>,
+    ends: Vec<usize>,
+    /// The columns inside of each field, by its number.
+    columns: HashMap<u32, Vec<usize>>,
+    /// The columns that are floats without presence, of which the negative zero counts as absent.
+    floats: Vec<usize>,
 }
 
 struct Column {
@@ -39,7 +58,8 @@ struct Column {
 }
 
 impl Columns {
-    pub(super) fn new(desc: &MessageDescriptor, fields: Option<&Fields>) -> Self {
+    /// `null` is what an unset field is printed as, if not as nothing.
+    pub(super) fn new(desc: &MessageDescriptor, fields: Option<&Fields>, null: Option<&str>) -> Self {
         let mut columns = Vec::new();
         if !spread(desc, &mut Vec::new(), &mut vec![desc.full_name().to_owned()], &mut columns) {
             columns = desc.fields().map(|field| Column::new(vec![field])).collect();
@@ -50,7 +70,7 @@ impl Columns {
             ranked.sort_by_key(|(rank, _)| *rank);
             columns = ranked.into_iter().map(|(_, column)| column).collect();
         }
-        Self { columns }
+        Self { columns, null: null.map(str::to_owned), absent: None }
     }
 
     pub(super) fn write_header(&self, out: &mut impl Write) -> io::Result<()> {
@@ -67,41 +87,107 @@ impl Columns {
     ///
     /// # Errors
     /// `usage.option` where a cell is the null text itself; `io.write`.
-    pub(super) fn write_row(&self, message: &DynamicMessage, null: Option<&str>, out: &mut impl Write) -> Result<()> {
-        let alone = self.columns.len() == 1;
-        for (index, column) in self.columns.iter().enumerate() {
+    pub(super) fn write_row(&mut self, message: &DynamicMessage, out: &mut impl Write) -> Result<()> {
+        let absent = self.absent.take().unwrap_or_else(|| self.absent(message));
+        let written = self.write_cells(message, &absent, out);
+        self.absent = Some(absent);
+        written?;
+        out.write_all(b"\n").map_err(unwritable)
+    }
+
+    fn write_cells(&self, message: &DynamicMessage, absent: &Absent, out: &mut impl Write) -> Result<()> {
+        let mut at = 0;
+        for index in absent.differing(&self.columns, message) {
+            absent.write(at..index, out).map_err(unwritable)?;
             if index > 0 {
                 out.write_all(b",").map_err(unwritable)?;
             }
-            let value = column.value(message);
-            let mut cell = Vec::new();
-            let text = match value.as_deref() {
-                None => None,
-                Some(Value::String(text)) => Some(text.as_bytes()),
-                Some(value) => match column.text(value, &mut cell)? {
-                    true => Some(&cell[..]),
-                    // No null text is that long.
-                    false => {
-                        column.write_long(value, out)?;
-                        continue;
-                    }
-                },
-            };
-            let text = text.filter(|text| !text.is_empty() || column.has_presence());
-            if let (Some(text), Some(null)) = (text, null)
-                && text == null.as_bytes()
-            {
-                return Err(Error::new(
-                    code::USAGE_OPTION,
-                    format!(
-                        "column {:?} has a value that is the null text {null:?} itself; choose another",
-                        column.name
-                    ),
-                ));
-            }
-            write_cell(text.unwrap_or(null.unwrap_or_default().as_bytes()), alone, out).map_err(unwritable)?;
+            self.write_cell(&self.columns[index], message, out)?;
+            at = index + 1;
         }
-        out.write_all(b"\n").map_err(unwritable)
+        absent.write(at..self.columns.len(), out).map_err(unwritable)
+    }
+
+    /// What a row of the type has where a field is absent.
+    fn absent(&self, message: &DynamicMessage) -> Absent {
+        let nothing = DynamicMessage::new(message.descriptor());
+        let (mut cells, mut ends) = (Vec::new(), Vec::new());
+        let mut columns: HashMap<u32, Vec<usize>> = HashMap::new();
+        let mut floats = Vec::new();
+        for (index, column) in self.columns.iter().enumerate() {
+            if let Some(field) = column.path.first() {
+                columns.entry(field.number()).or_default().push(index);
+            }
+            if let ([field], Kind::Float | Kind::Double) = (&column.path[..], column.kind())
+                && !field.supports_presence()
+                && !column.json
+            {
+                floats.push(index);
+            }
+        }
+        for (index, column) in self.columns.iter().enumerate() {
+            if index > 0 {
+                cells.push(b',');
+            }
+            if self.write_cell(column, &nothing, &mut Held::new(&mut cells, MOST_KEPT)).is_err() {
+                break;
+            }
+            ends.push(cells.len());
+        }
+        Absent { nothing, cells, ends, columns, floats }
+    }
+
+    fn write_cell(&self, column: &Column, message: &DynamicMessage, out: &mut impl Write) -> Result<()> {
+        let null = self.null.as_deref();
+        let value = column.value(message);
+        let mut cell = Vec::new();
+        let text = match value.as_deref() {
+            None => None,
+            Some(Value::String(text)) => Some(text.as_bytes()),
+            Some(value) => match column.text(value, &mut cell)? {
+                true => Some(&cell[..]),
+                // No null text is that long.
+                false => return column.write_long(value, out),
+            },
+        };
+        let text = text.filter(|text| !text.is_empty() || column.has_presence());
+        if let (Some(text), Some(null)) = (text, null)
+            && text == null.as_bytes()
+        {
+            return Err(Error::new(
+                code::USAGE_OPTION,
+                format!("column {:?} has a value that is the null text {null:?} itself; choose another", column.name),
+            ));
+        }
+        let alone = self.columns.len() == 1;
+        write_cell(text.unwrap_or(null.unwrap_or_default().as_bytes()), alone, out).map_err(unwritable)
+    }
+}
+
+impl Absent {
+    /// The columns, in order, in which a message may differ from an empty one.
+    fn differing(&self, columns: &[Column], message: &DynamicMessage) -> Vec<usize> {
+        if self.ends.len() < columns.len() {
+            return (0..columns.len()).collect();
+        }
+        if *message == self.nothing {
+            return Vec::new();
+        }
+        let set = message.fields().filter_map(|(field, _)| self.columns.get(&field.number())).flatten().copied();
+        let is_stated = |index: &usize| matches!(message.get_field(&columns[*index].path[0]), Cow::Borrowed(_));
+        let mut found: Vec<usize> = set.chain(self.floats.iter().copied().filter(is_stated)).collect();
+        found.sort_unstable();
+        found.dedup();
+        found
+    }
+
+    /// Writes the cells of these columns as they are in an empty message.
+    fn write(&self, columns: Range<usize>, out: &mut impl Write) -> io::Result<()> {
+        let end_before = |index: usize| index.checked_sub(1).map_or(0, |before| self.ends[before]);
+        match columns.is_empty() {
+            true => Ok(()),
+            false => out.write_all(&self.cells[end_before(columns.start)..end_before(columns.end)]),
+        }
     }
 }
 
@@ -198,10 +284,10 @@ impl Column {
 
     /// Puts the text of a value into `cell`; `false` where it is longer than a cell that is held.
     fn text(&self, value: &Value, cell: &mut Vec<u8>) -> Result<bool> {
-        let mut held = Held { cell, full: false };
+        let mut held = Held::new(cell, MOST_HELD);
         match write_value_json(value, &self.kind(), &JsonOptions::new(), &mut held) {
-            Err(_) if held.full && !is_name(value) => return Ok(false),
-            Err(_) if held.full => *cell = value_to_json(value, &self.kind(), &JsonOptions::new())?.into_bytes(),
+            Err(_) if held.is_full() && !is_name(value) => return Ok(false),
+            Err(_) if held.is_full() => *cell = value_to_json(value, &self.kind(), &JsonOptions::new())?.into_bytes(),
             outcome => outcome?,
         }
         if !self.is_whole_json()
@@ -270,27 +356,6 @@ fn is_name(value: &Value) -> bool {
 
 /// How long a cell may be that is held as a whole.
 pub(super) const MOST_HELD: usize = 64 << 10;
-
-/// Takes a cell as long as it is short.
-struct Held<'a> {
-    cell: &'a mut Vec<u8>,
-    full: bool,
-}
-
-impl Write for Held<'_> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if self.cell.len() + bytes.len() > MOST_HELD {
-            self.full = true;
-            return Err(io::Error::other("a cell that is not held"));
-        }
-        self.cell.extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
 
 /// Writes a cell, quoted where it must be. `alone`: in a row of its own, where an empty one must be too.
 fn write_cell(cell: &[u8], alone: bool, out: &mut impl Write) -> io::Result<()> {

@@ -2,6 +2,7 @@
 
 mod csv;
 mod fields;
+mod held;
 pub mod human;
 mod rows;
 pub mod table;
@@ -19,6 +20,7 @@ pub use fields::Fields;
 pub use rows::RowRange;
 
 use crate::wire;
+use held::Held;
 
 /// The formats in which records are printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,24 +89,37 @@ impl Options {
 /// of fields needs no decoding, and [`wants_bytes`](Self::wants_bytes) tells.
 pub struct RecordWriter<W> {
     out: W,
-    format: Format,
+    form: Form,
     desc: MessageDescriptor,
-    options: Options,
-    csv: Option<csv::Columns>,
-    buf: Vec<u8>,
     begun: bool,
+    /// What a record of no bytes is printed as, once one was, if that is not too long to be kept.
+    empty: Option<Vec<u8>>,
 }
+
+/// The most bytes that are kept of what an absent thing is printed as.
+const MOST_KEPT: usize = 4 << 20;
 
 impl<W: Write> RecordWriter<W> {
     /// Prints to `out`, which had better be buffered.
     pub fn new(out: W, format: Format, desc: &MessageDescriptor, options: Options) -> Self {
-        let csv = (format == Format::Csv).then(|| csv::Columns::new(desc, options.fields.as_ref()));
-        Self { out, format, desc: desc.clone(), options, csv, buf: Vec::new(), begun: false }
+        let null = options.null.as_deref();
+        let csv = (format == Format::Csv).then(|| csv::Columns::new(desc, options.fields.as_ref(), null));
+        let form = Form { format, fields: options.fields, csv };
+        Self { out, form, desc: desc.clone(), begun: false, empty: None }
     }
 
-    /// Whether records are printed as they are stored, so that [`write_bytes`](Self::write_bytes) needs no decoding.
-    pub fn wants_bytes(&self) -> bool {
-        self.format == Format::Binpb && self.options.fields.is_none()
+    /// The type of the records.
+    pub fn descriptor(&self) -> &MessageDescriptor {
+        &self.desc
+    }
+
+    /// Whether this record is printed without being decoded, by [`write_bytes`](Self::write_bytes).
+    pub fn wants_bytes(&self, record: &[u8]) -> bool {
+        self.is_printed_as_stored() || record.is_empty()
+    }
+
+    fn is_printed_as_stored(&self) -> bool {
+        self.form.format == Format::Binpb && self.form.fields.is_none()
     }
 
     /// Prints a record from its wire bytes; decodes it, within the default limits, where the format needs that.
@@ -112,47 +127,37 @@ impl<W: Write> RecordWriter<W> {
     /// # Errors
     /// `record.decode` when the bytes are no message of the type, and those of [`write`](Self::write).
     pub fn write_bytes(&mut self, record: &[u8]) -> Result<()> {
-        if self.wants_bytes() {
-            self.buf.clear();
-            prost::encoding::encode_varint(record.len() as u64, &mut self.buf);
-            self.flush_record()?;
-            return self.out.write_all(record).map_err(unwritable);
+        if self.is_printed_as_stored() {
+            let mut length = Vec::with_capacity(10);
+            prost::encoding::encode_varint(record.len() as u64, &mut length);
+            return self.out.write_all(&length).and_then(|()| self.out.write_all(record)).map_err(unwritable);
         }
-        self.write(record::decode(&self.desc, record, &Limits::default())?)
+        match (&self.empty, record.is_empty()) {
+            // There may be any number of them in a small archive.
+            (Some(line), true) => self.out.write_all(line).map_err(unwritable),
+            (None, true) => self.write_first_empty(),
+            _ => self.write(record::decode(&self.desc, record, &Limits::default())?),
+        }
+    }
+
+    fn write_first_empty(&mut self) -> Result<()> {
+        self.begin()?;
+        let mut line = Vec::new();
+        let mut held = Held::new(&mut line, MOST_KEPT);
+        match self.form.write(DynamicMessage::new(self.desc.clone()), &mut held) {
+            Err(_) if held.is_full() => self.form.write(DynamicMessage::new(self.desc.clone()), &mut self.out),
+            Err(error) => Err(error),
+            Ok(()) => self.out.write_all(self.empty.insert(line)).map_err(unwritable),
+        }
     }
 
     /// Prints a record.
     ///
     /// # Errors
     /// `io.write`; `usage.option` when a CSV cell is the null text itself.
-    pub fn write(&mut self, mut message: DynamicMessage) -> Result<()> {
+    pub fn write(&mut self, message: DynamicMessage) -> Result<()> {
         self.begin()?;
-        if let Some(fields) = &self.options.fields {
-            fields.keep_only(&mut message);
-        }
-        // Straight to the output: a record of 64 MiB may be several times as long as text.
-        match self.format {
-            Format::Jsonl => {
-                record::write_json(&message, &JsonOptions::new(), &mut self.out)?;
-                self.out.write_all(b"\n").map_err(unwritable)
-            }
-            Format::Text => {
-                text::write(&message, &mut self.out).and_then(|_| self.out.write_all(b"\n")).map_err(unwritable)
-            }
-            Format::Binpb => {
-                self.buf.clear();
-                if wire::encode(&message, &mut self.buf).is_err() {
-                    // A required field was not selected, or never set: the reader of the output will have to know.
-                    self.buf = message.encode_to_vec();
-                }
-                wire::delimit(&mut self.buf, 0);
-                self.flush_record()
-            }
-            Format::Csv => match &self.csv {
-                Some(columns) => columns.write_row(&message, self.options.null.as_deref(), &mut self.out),
-                None => Ok(()),
-            },
-        }
+        self.form.write(message, &mut self.out)
     }
 
     /// Ends the output and hands the writer back. CSV without records is still its header.
@@ -168,15 +173,47 @@ impl<W: Write> RecordWriter<W> {
     fn begin(&mut self) -> Result<()> {
         if !self.begun {
             self.begun = true;
-            if let Some(columns) = &self.csv {
+            if let Some(columns) = &self.form.csv {
                 columns.write_header(&mut self.out).map_err(unwritable)?;
             }
         }
         Ok(())
     }
+}
 
-    fn flush_record(&mut self) -> Result<()> {
-        self.out.write_all(&self.buf).map_err(unwritable)
+/// What records are printed as.
+struct Form {
+    format: Format,
+    fields: Option<Fields>,
+    csv: Option<csv::Columns>,
+}
+
+impl Form {
+    /// Writes a record, straight to the output: one of 64 MiB may be several times as long as text.
+    fn write(&mut self, mut message: DynamicMessage, out: &mut impl Write) -> Result<()> {
+        if let Some(fields) = &self.fields {
+            fields.keep_only(&mut message);
+        }
+        match self.format {
+            Format::Jsonl => {
+                record::write_json(&message, &JsonOptions::new(), &mut *out)?;
+                out.write_all(b"\n").map_err(unwritable)
+            }
+            Format::Text => text::write(&message, out).and_then(|_| out.write_all(b"\n")).map_err(unwritable),
+            Format::Binpb => {
+                let mut bytes = Vec::new();
+                if wire::encode(&message, &mut bytes).is_err() {
+                    // A required field was not selected, or never set: the reader of the output will have to know.
+                    bytes = message.encode_to_vec();
+                }
+                wire::delimit(&mut bytes, 0);
+                out.write_all(&bytes).map_err(unwritable)
+            }
+            Format::Csv => match &mut self.csv {
+                Some(columns) => columns.write_row(&message, out),
+                None => Ok(()),
+            },
+        }
     }
 }
 

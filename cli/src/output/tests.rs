@@ -117,6 +117,60 @@ fn selections() {
     assert!(Fields::parse("", &desc).unwrap_err().is(code::USAGE_OPTION));
 }
 
+/// What a row has of absent fields is kept from one to the next.
+#[test]
+fn rows_with_one_field() {
+    let fields = [
+        ("i32", "-1"),
+        ("d", "1.5"),
+        ("f", "1.5"),
+        ("s", "\"a,b\""),
+        ("optI32", "0"),
+        ("optD", "-0.0"),
+        ("ints", "[1]"),
+        ("byId", "{\"1\":{}}"),
+        ("inner", "{\"text\":\"t\",\"list\":[1]}"),
+        ("either", "{}"),
+        ("when", "\"1970-01-01T00:00:05Z\""),
+        ("label", "\"x\""),
+        ("anything", "null"),
+    ];
+    let desc = all_types("t.All");
+    let fields_of = |text: &str| Options::new().fields(Fields::parse(text, &desc).unwrap());
+    for (field, value) in fields {
+        let records = from_json("t.All", &format!("{{}}\n{{\"{field}\":{value}}}\n{{}}"));
+        for format in [Format::Csv, Format::Jsonl, Format::Text, Format::Binpb] {
+            let one_by_one: Vec<u8> = records
+                .iter()
+                .flat_map(|record| {
+                    let printed = print("t.All", format, std::slice::from_ref(record), Options::new().null("\\N"));
+                    let header =
+                        if format == Format::Csv { printed.iter().position(|b| *b == b'\n').unwrap() + 1 } else { 0 };
+                    printed[header..].to_vec()
+                })
+                .collect();
+            let printed = print("t.All", format, &records, Options::new().null("\\N"));
+            assert!(printed.ends_with(&one_by_one), "{field}");
+        }
+        let rows = print("t.All", Format::Csv, &records, Options::new());
+        let rows: Vec<_> = ::csv::Reader::from_reader(&rows[..]).into_records().map(|row| row.unwrap()).collect();
+        assert_eq!(rows[0], rows[2]);
+        assert_ne!(rows[0], rows[1], "{field}");
+        // In another order, and with a column that is alone.
+        let rows = print("t.All", Format::Csv, &records, fields_of(&format!("s,{field},i32")));
+        assert_eq!(rows.iter().filter(|byte| **byte == b'\n').count(), 4);
+        print("t.All", Format::Csv, &records, fields_of(field));
+    }
+    let negative = [b"\x61".to_vec(), (-0.0_f64).to_le_bytes().to_vec()].concat();
+    let rows = print("t.All", Format::Csv, &[vec![], negative, b"\x08\x07".to_vec()], fields_of("s,d,i32"));
+    assert_eq!(String::from_utf8(rows).unwrap(), "s,d,i32\n,0.0,0\n,-0.0,0\n,0.0,7\n");
+    // A default that is the null text is refused, as everywhere.
+    let mut writer = RecordWriter::new(Vec::new(), Format::Csv, &desc, fields_of("i32,s").null("0"));
+    assert!(writer.write_bytes(b"").unwrap_err().is(code::USAGE_OPTION));
+    writer.write_bytes(b"\x08\x07").unwrap();
+    assert!(writer.write_bytes(b"").unwrap_err().is(code::USAGE_OPTION));
+}
+
 /// Cells that are too long to be held: what a short one of the kind is, only longer.
 #[test]
 fn long_cells() {

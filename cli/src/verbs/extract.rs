@@ -12,7 +12,7 @@ use rosettar::{Archive, EntryPath, Error, ExtractOptions, ExtractReport, Monitor
 use serde_json::json;
 
 use super::input::{Piped, is_pipe, is_stdin};
-use super::{Context, counted, done, line};
+use super::{Context, counted, done, line, records};
 use crate::args::{Extract, RecordFiles};
 use crate::output::table::printable;
 use crate::output::{Options, RecordWriter, human};
@@ -194,20 +194,10 @@ impl RecordFile {
     fn write_to(&self, context: &Context, sandbox: &Sandbox, mtime: Mtime, budget: &Budget) -> Result<()> {
         let file = BufWriter::with_capacity(1 << 18, Counted { file: sandbox.create_file(&self.name)?, budget });
         let mut writer = RecordWriter::new(file, self.format.into(), &self.stream.descriptor()?, Options::new());
-        if writer.wants_bytes() {
-            let mut records = self.stream.records(..)?;
-            while let Some(record) = records.next_record()? {
-                context.interrupt.check()?;
-                budget.check()?;
-                writer.write_bytes(record)?;
-            }
-        } else {
-            for message in self.stream.messages(..)? {
-                context.interrupt.check()?;
-                budget.check()?;
-                writer.write(message?)?;
-            }
-        }
+        records::print(&self.stream, 0..self.stream.len(), &mut writer, || {
+            context.interrupt.check()?;
+            budget.check()
+        })?;
         let file = writer.finish()?.into_inner().map_err(IntoInnerError::into_error);
         let file = file.map_err(|error| Error::io(code::IO_WRITE, "writing records", error))?;
         budget.check()?;

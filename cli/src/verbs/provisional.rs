@@ -105,7 +105,7 @@ pub(super) fn records(context: &Context, args: &Records, rows: Option<RowRange>)
         };
         while let Some(found) = batch.next_record()? {
             if rows.contains(&number) {
-                match writer.wants_bytes() {
+                match writer.wants_bytes(found) {
                     true => writer.write_bytes(found)?,
                     false => writer.write(record::decode(&descriptor, found, &context.limits)?)?,
                 }

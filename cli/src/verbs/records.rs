@@ -1,8 +1,12 @@
 //! `records`: the records of a stream.
 
+use std::io::Write;
+use std::ops::Range;
+
 use prost_reflect::MessageDescriptor;
 use rosettar::error::code;
-use rosettar::{Error, Result};
+use rosettar::read::Stream;
+use rosettar::{Error, Result, record};
 
 use super::{Context, provisional};
 use crate::args::{RecordFormat, Records};
@@ -25,20 +29,31 @@ pub(super) fn run(context: &Context, args: &Records) -> Result<u8> {
     let range = rows.map_or(0..stream.len(), |rows| rows.resolve(stream.len()));
     let descriptor = stream.descriptor()?;
     let mut writer = writer(args, &descriptor)?;
-    if writer.wants_bytes() {
-        let mut records = stream.records(range)?;
-        while let Some(record) = records.next_record()? {
-            context.interrupt.check()?;
-            writer.write_bytes(record)?;
-        }
-    } else {
-        for message in stream.messages(range)? {
-            context.interrupt.check()?;
-            writer.write(message?)?;
-        }
-    }
+    print(&stream, range, &mut writer, || context.interrupt.check())?;
     writer.finish()?;
     Ok(exit::DONE)
+}
+
+/// Prints records of a stream; `check` is called for each.
+pub(super) fn print(
+    stream: &Stream,
+    range: Range<u64>,
+    writer: &mut RecordWriter<impl Write>,
+    check: impl Fn() -> Result<()>,
+) -> Result<()> {
+    let mut records = stream.records(range.clone())?;
+    for number in range {
+        let Some(record) = records.next_record()? else { break };
+        check()?;
+        if writer.wants_bytes(record) {
+            writer.write_bytes(record)?;
+            continue;
+        }
+        let message = record::decode(writer.descriptor(), record, stream.limits())
+            .map_err(|error| error.about(format_args!("record {number} of stream {}", stream.info().name())))?;
+        writer.write(message)?;
+    }
+    Ok(())
 }
 
 /// What prints records of this type as the options ask.
