@@ -3,15 +3,16 @@
 use std::cell::RefCell;
 use std::fs::File;
 use std::io::{self, Read as _};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::rc::Rc;
 
 use protox::file::{ChainFileResolver, FileResolver, GoogleFileResolver, IncludeFileResolver};
 
+use super::source::Count;
 use crate::error::{Error, Result, code};
 use crate::io::uninterrupted;
 
-/// Bytes of one `.proto` file. All of it is held in memory, and more than once.
+/// Bytes of one `.proto` file. All of it is held in memory, and more than once. What else is bounded is in `source.rs`.
 const SOURCE_MAX: u64 = 16 << 20;
 
 /// Compiles `.proto` files to the descriptor set of them and of all that they import, in order.
@@ -33,7 +34,7 @@ const SOURCE_MAX: u64 = 16 << 20;
 ///
 /// # Errors
 /// `schema.compile`, with file, line and column where there are such; `schema.edition` for a file in an edition;
-/// `schema.too-large`, also for a file of more than 16 MiB; `io.file` where a file cannot be read.
+/// `schema.too-large`, also for a file of more than 16 MiB, and for text that would take long to compile; `io.file` where a file cannot be read.
 pub fn compile(files: &[impl AsRef<Path>], includes: &[impl AsRef<Path>]) -> Result<Vec<u8>> {
     let mut directories: Vec<PathBuf> = includes.iter().map(|include| include.as_ref().to_owned()).collect();
     if directories.is_empty() {
@@ -47,11 +48,14 @@ pub fn compile(files: &[impl AsRef<Path>], includes: &[impl AsRef<Path>]) -> Res
             }
         }
     }
+    files.iter().try_for_each(|file| check_shadow(file.as_ref(), &directories))?;
     let refused = Rc::new(RefCell::new(None));
     let compile = || {
         let mut resolver = ChainFileResolver::new();
+        let count = Rc::new(RefCell::new(Count::default()));
         for directory in &directories {
-            resolver.add(Sources { directory: directory.clone(), refused: Rc::clone(&refused) });
+            let (refused, count) = (Rc::clone(&refused), Rc::clone(&count));
+            resolver.add(Sources { directory: directory.clone(), refused, count });
         }
         resolver.add(GoogleFileResolver::new());
         let mut compiler = protox::Compiler::with_file_resolver(resolver);
@@ -71,18 +75,75 @@ pub fn compile(files: &[impl AsRef<Path>], includes: &[impl AsRef<Path>]) -> Res
     Ok(set)
 }
 
+/// Makes sure that no other directory has, before that of `file`, a file that imports would find under its name.
+fn check_shadow(file: &Path, directories: &[PathBuf]) -> Result<()> {
+    let name_in = |directory: &PathBuf| IncludeFileResolver::new(directory.clone()).resolve_path(file);
+    let Some(name) = directories.iter().find_map(name_in) else { return Ok(()) };
+    let parts = |path: &Path| path.components().filter(|part| *part != Component::CurDir).collect::<PathBuf>();
+    for directory in directories {
+        let found = directory.join(&name);
+        match uninterrupted(|| found.try_exists()) {
+            Ok(false) => continue,
+            Ok(true) if parts(&found) == parts(file) => return Ok(()),
+            Ok(true) => {
+                let message = format!(
+                    "{} is hidden by {}, which comes before it in the include directories",
+                    file.display(),
+                    found.display()
+                );
+                return Err(Error::new(code::SCHEMA_COMPILE, message));
+            }
+            Err(error) => return Err(cannot_read(&found, error)),
+        }
+    }
+    Ok(())
+}
+
+fn cannot_read(path: &Path, error: io::Error) -> Error {
+    Error::io(code::IO_FILE, format_args!("cannot read {}", path.display()), error)
+}
+
 /// The sources in a directory, none of which may be larger than [`SOURCE_MAX`].
 struct Sources {
     directory: PathBuf,
     /// The error for what was refused here: protox has none that says so.
     refused: Rc<RefCell<Option<Error>>>,
+    /// What all files have come to.
+    count: Rc<RefCell<Count>>,
 }
 
 impl Sources {
+    /// Parses a text, once it is found that this takes neither long nor much.
+    fn parse(&self, name: &str, path: &Path, text: &[u8]) -> Result<protox::file::File, protox::Error> {
+        let counted = self.count.borrow_mut().file(text);
+        let located = counted.map_err(|error| self.refuse(error.about(path.display())))?;
+        let Ok(text) = std::str::from_utf8(text) else {
+            let message = format!("{}: expected UTF-8 text", path.display());
+            return Err(self.refuse(Error::new(code::SCHEMA_COMPILE, message)));
+        };
+        let file = protox::file::File::from_source(name, text)?;
+        if located {
+            return Ok(file);
+        }
+        let mut descriptor = file.file_descriptor_proto().clone();
+        descriptor.source_code_info = None;
+        Ok(protox::file::File::from_file_descriptor_proto(descriptor))
+    }
+
     fn refuse(&self, error: Error) -> protox::Error {
         let message = error.to_string();
         *self.refused.borrow_mut() = Some(error);
         protox::Error::new(message)
+    }
+
+    fn read(&self, name: &str, path: &Path) -> Result<protox::file::File, protox::Error> {
+        let mut text = Vec::new();
+        let opened = uninterrupted(|| File::open(path));
+        match opened.and_then(|file| file.take(SOURCE_MAX + 1).read_to_end(&mut text)) {
+            Ok(read) if read as u64 > SOURCE_MAX => Err(self.too_large(path)),
+            Ok(_) => self.parse(name, path, &text),
+            Err(error) => Err(self.cannot_read(path, error)),
+        }
     }
 
     fn too_large(&self, path: &Path) -> protox::Error {
@@ -91,7 +152,7 @@ impl Sources {
     }
 
     fn cannot_read(&self, path: &Path, error: io::Error) -> protox::Error {
-        self.refuse(Error::io(code::IO_FILE, format_args!("cannot read {}", path.display()), error))
+        self.refuse(cannot_read(path, error))
     }
 }
 
@@ -104,16 +165,8 @@ impl FileResolver for Sources {
         let path = self.directory.join(name);
         match uninterrupted(|| std::fs::metadata(&path)) {
             Ok(metadata) if metadata.is_file() && metadata.len() > SOURCE_MAX => Err(self.too_large(&path)),
-            // What has no size until its end: a FIFO, such as the shell makes of `<(command)`, or a device.
-            Ok(metadata) if !metadata.is_file() && !metadata.is_dir() => {
-                let mut source = String::new();
-                let read = File::open(&path).and_then(|file| file.take(SOURCE_MAX + 1).read_to_string(&mut source));
-                match read {
-                    Ok(read) if read as u64 > SOURCE_MAX => Err(self.too_large(&path)),
-                    Ok(_) => protox::file::File::from_source(name, &source),
-                    Err(error) => Err(self.cannot_read(&path, error)),
-                }
-            }
+            // Also what has no size until its end: a FIFO, such as the shell makes of `<(command)`, or a device.
+            Ok(metadata) if !metadata.is_dir() => self.read(name, &path),
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(self.cannot_read(&path, error)),
             _ => IncludeFileResolver::new(self.directory.clone()).open_file(name),
         }
@@ -187,6 +240,57 @@ mod tests {
         file.set_len(SOURCE_MAX + 1).unwrap();
         let error = compile(&[&path], &[] as &[&str]).unwrap_err();
         assert!(error.is(code::SCHEMA_TOO_LARGE) && error.message().contains("t.proto"), "{error}");
+    }
+
+    #[test]
+    fn no_file_is_taken_for_another() {
+        let (dir, first) = source("syntax = \"proto3\"; message A {}");
+        let (other, second) = source("syntax = \"proto3\"; message B {}");
+        let error = compile(&[&second], &[dir.path(), other.path()]).unwrap_err();
+        assert!(error.is(code::SCHEMA_COMPILE) && error.message().contains("hidden"), "{error}");
+        for (file, includes) in [(&first, [dir.path(), other.path()]), (&second, [other.path(), dir.path()])] {
+            compile(&[file], &includes).unwrap();
+        }
+    }
+
+    /// What a large file has is the same, though protox does not tell the lines in it.
+    #[test]
+    fn large_files() {
+        let long = "-".repeat(200);
+        let fields: String = (1..3_000).map(|n| format!("  int32 f{n} = {n}; // {long}\n")).collect();
+        let text =
+            |kind: &str| format!("syntax = \"proto3\";\npackage p;\nmessage M {{\n{fields}  {kind} last = 5000;\n}}\n");
+        let (_dir, path) = source(&text("M"));
+        let pool = super::super::build_pool(&compile(&[&path], &[] as &[&str]).unwrap()).unwrap();
+        assert_eq!(super::super::message(&pool, "p.M").unwrap().fields().len(), 3_000);
+        let (_dir, path) = source(&text("Absent"));
+        let error = compile(&[&path], &[] as &[&str]).unwrap_err();
+        assert!(error.is(code::SCHEMA_COMPILE), "{error}");
+        assert!(error.message().contains("t.proto") && error.message().contains("'Absent'"), "{error}");
+    }
+
+    /// Each of these would take protox minutes, gigabytes or the stack.
+    #[test]
+    fn hostile_text() {
+        let started = std::time::Instant::now();
+        let options = "syntax=\"proto2\";\nimport \"google/protobuf/descriptor.proto\";\nmessage O { optional O o = 1; }\n\
+                       extend google.protobuf.FileOptions { optional O o = 50000; }\n";
+        let proto3 = |rest: String| format!("syntax = \"proto3\";\n{rest}");
+        let many = 100_000;
+        for text in [
+            format!("{options}option (o) = {};", "{o:".repeat(many) + "{}" + &"}".repeat(many)),
+            proto3(format!("package {};", ["a"; 1_000_000].join("."))),
+            proto3("message A {}\n".repeat(many)),
+            proto3(format!("message A {{ {} }}", "B b = 1;\n".repeat(many))),
+            proto3(format!("message A {{ int32 a = 1 [{}]; }}", vec!["deprecated = true"; many].join(","))),
+            proto3(format!("message A {{ int32 a = 1 [{}]; }}", vec!["deprecated = true"; 1_000_000].join(","))),
+            proto3("\u{1}".repeat(8 << 20)),
+        ] {
+            let (_dir, path) = source(&text);
+            let error = compile(&[&path], &[] as &[&str]).unwrap_err();
+            assert!(error.is(code::SCHEMA_COMPILE) || error.is(code::SCHEMA_TOO_LARGE), "{error}");
+        }
+        assert!(started.elapsed().as_secs() < 60, "{:?}", started.elapsed());
     }
 
     #[test]

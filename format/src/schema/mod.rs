@@ -13,6 +13,8 @@ mod guard;
 mod names;
 mod pool;
 mod print;
+#[cfg(feature = "compile")]
+mod source;
 pub(crate) mod wire;
 
 pub use closure::{check_order, closure_of, merge, order};
