@@ -20,16 +20,20 @@ def npm_ci(folder):
     return ["npm", "--prefix", folder, "ci", "--ignore-scripts", "--prefer-offline", "--no-audit", "--no-fund"]
 
 
-def javascript(steps):
-    """Installs what the JavaScript reader needs, for the runner too; tests it, and then the Kaitai descriptions."""
+def installed_javascript(steps):
+    """Installs what the JavaScript reader needs, for the runner too; whether it is there."""
     missing = [program for program in ("node", "npm") if not shutil.which(program)]
     if missing:
         steps.skip(f"JavaScript reader, Kaitai descriptions: {' and '.join(missing)} not found")
+        return False
+    return steps.run("npm ci", npm_ci("conformance/javascript"))
+
+
+def javascript(steps):
+    """Tests the JavaScript reader, and then the Kaitai descriptions."""
+    if not installed_javascript(steps):
         return
-    folder = "conformance/javascript"
-    if not steps.run("npm ci", npm_ci(folder)):
-        return
-    steps.run("JavaScript reader", ["node", "--test", f"{folder}/test.mjs"])
+    steps.run("JavaScript reader", ["node", "--test", "conformance/javascript/test.mjs"])
     # They are compared with the reader.
     folder = "conformance/kaitai"
     if steps.run("npm ci, Kaitai", npm_ci(folder)):
@@ -51,6 +55,20 @@ def main():
             whole = os.environ | {"ROSETTAR_CRASH_PART": "1"}
             steps.run("a Python writer at every system call", crash, env=whole)
             steps.run("every verb on the worst archives", [sys.executable, "fuzz/worst/measure.py"])
+        # The drivers, which `make test` has by then.
+        driver = [
+            "cargo",
+            "build",
+            "-p",
+            "rosettar",
+            "--features",
+            "sqlite",
+            "--locked",
+            "--example",
+            "conformance_driver",
+        ]
+        steps.run("the Rust crate's driver", driver)
+        installed_javascript(steps)
         every = [sys.executable, "conformance/test_run.py", "--all"]
         steps.run("conformance/run with every driver on every vector", every)
     else:

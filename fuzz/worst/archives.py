@@ -207,6 +207,14 @@ def empty_records() -> bytes:
     return one_batch(writer.GREETING, "example.Greeting", bytes(count), count)
 
 
+@attack(decoded=64, stream="g")
+def short_records() -> bytes:
+    """22 million records of two bytes."""
+    types = message_type("R", [field_type("n", 1, INT32)])
+    count = 64 * MIB // 3
+    return one_batch(writer.descriptor_set(proto_file("t.proto", "t", [types])), "t.R", b"\x02\x08\x01" * count, count)
+
+
 @attack(decoded=9, stream="g")
 def wide_type() -> bytes:
     """A type of 50 000 fields, and 8 Mi empty records: what is asked of the type for each record costs."""
@@ -241,6 +249,16 @@ def long_names() -> bytes:
     descriptors = writer.descriptor_set(inner, proto_file("t.proto", "t", [outer], imports=["a.proto"]))
     record = EMPTY * 1_000_000
     return one_batch(descriptors, "t.R", (varint(len(record)) + record) * 16, 16)
+
+
+@attack(decoded=9, stream="g")
+def wide_records() -> bytes:
+    """A type of 16 000 fields, and 2 million records, each with one of them."""
+    types = message_type("R", many_fields(16_000, DOUBLE))
+    record = b"\x09" + struct.pack("<d", 1.0)
+    count = 9 * MIB // 10
+    content = (varint(len(record)) + record) * count
+    return one_batch(writer.descriptor_set(proto_file("t.proto", "t", [types])), "t.R", content, count)
 
 
 @attack(decoded=2, stream="g", quick=False)
