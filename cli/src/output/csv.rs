@@ -28,6 +28,9 @@ use crate::well_known::is_special;
 /// The most columns; a type that would be spread over more keeps its messages as JSON cells.
 const MAX_COLUMNS: usize = 4096;
 
+/// From how many columns on a row is begun from that of an empty message, of which it is likely to keep most.
+pub(super) const MANY_COLUMNS: usize = 40;
+
 /// The columns for a message type.
 pub(super) struct Columns {
     columns: Vec<Column>,
@@ -88,10 +91,14 @@ impl Columns {
     /// # Errors
     /// `usage.option` where a cell is the null text itself; `io.write`.
     pub(super) fn write_row(&mut self, message: &DynamicMessage, out: &mut impl Write) -> Result<()> {
-        let absent = self.absent.take().unwrap_or_else(|| self.absent(message));
-        let written = self.write_cells(message, &absent, out);
-        self.absent = Some(absent);
-        written?;
+        if self.columns.len() < MANY_COLUMNS {
+            self.write_each(0..self.columns.len(), message, out)?;
+        } else {
+            let absent = self.absent.take().unwrap_or_else(|| self.absent(message));
+            let written = self.write_cells(message, &absent, out);
+            self.absent = Some(absent);
+            written?;
+        }
         out.write_all(b"\n").map_err(unwritable)
     }
 
@@ -99,13 +106,20 @@ impl Columns {
         let mut at = 0;
         for index in absent.differing(&self.columns, message) {
             absent.write(at..index, out).map_err(unwritable)?;
+            self.write_each(index..index + 1, message, out)?;
+            at = index + 1;
+        }
+        absent.write(at..self.columns.len(), out).map_err(unwritable)
+    }
+
+    fn write_each(&self, columns: Range<usize>, message: &DynamicMessage, out: &mut impl Write) -> Result<()> {
+        for index in columns {
             if index > 0 {
                 out.write_all(b",").map_err(unwritable)?;
             }
             self.write_cell(&self.columns[index], message, out)?;
-            at = index + 1;
         }
-        absent.write(at..self.columns.len(), out).map_err(unwritable)
+        Ok(())
     }
 
     /// What a row of the type has where a field is absent.

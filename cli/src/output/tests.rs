@@ -162,8 +162,15 @@ fn rows_with_one_field() {
         print("t.All", Format::Csv, &records, fields_of(field));
     }
     let negative = [b"\x61".to_vec(), (-0.0_f64).to_le_bytes().to_vec()].concat();
-    let rows = print("t.All", Format::Csv, &[vec![], negative, b"\x08\x07".to_vec()], fields_of("s,d,i32"));
+    let records = [vec![], negative, b"\x08\x07".to_vec()];
+    let rows = print("t.All", Format::Csv, &records, fields_of("s,d,i32"));
     assert_eq!(String::from_utf8(rows).unwrap(), "s,d,i32\n,0.0,0\n,-0.0,0\n,0.0,7\n");
+    let rows = print("t.All", Format::Csv, &records, Options::new());
+    let rows = ::csv::Reader::from_reader(&rows[..]).into_records().map(|row| row.unwrap());
+    let cells: Vec<_> =
+        rows.map(|row| (row.len() >= csv::MANY_COLUMNS, row[0].to_owned(), row[11].to_owned())).collect();
+    let cells: Vec<_> = cells.iter().map(|(many, i32, d)| (*many, i32.as_str(), d.as_str())).collect();
+    assert_eq!(cells, [(true, "0", "0.0"), (true, "0", "-0.0"), (true, "7", "0.0")]);
     // A default that is the null text is refused, as everywhere.
     let mut writer = RecordWriter::new(Vec::new(), Format::Csv, &desc, fields_of("i32,s").null("0"));
     assert!(writer.write_bytes(b"").unwrap_err().is(code::USAGE_OPTION));
