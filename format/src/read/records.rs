@@ -248,6 +248,26 @@ impl Records {
 
     /// Gives back the memory of the record that was lent last, if it is a large one. The next call does so as well: this is for
     /// somebody who makes something as large of it before that.
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir().unwrap();
+    /// # std::fs::write(dir.path().join("g.proto"), r#"syntax = "proto3"; package demo; message Greeting { string text = 1; }"#).unwrap();
+    /// # let set = rosettar::schema::compile(&[dir.path().join("g.proto")], &[dir.path()])?;
+    /// # let mut file = Vec::new();
+    /// # let mut writer = rosettar::WriteOptions::new().write_to(&mut file)?;
+    /// # let id = writer.declare("greetings", rosettar::RecordType::new("demo.Greeting", set))?;
+    /// # writer.append_encoded(id, b"\x0a\x05hello")?;
+    /// # writer.append_encoded(id, b"\x0a\x03hey")?;
+    /// # writer.finish()?;
+    /// let stream = rosettar::open(file)?.stream("greetings")?;
+    /// let (descriptor, mut records) = (stream.descriptor()?, stream.records(..)?);
+    /// while let Some(record) = records.next_record()? {
+    ///     let message = rosettar::record::decode(&descriptor, record, stream.limits())?;
+    ///     records.release();
+    ///     println!("{}", rosettar::record::to_json(&message, &Default::default())?);
+    /// }
+    /// # Ok::<(), rosettar::Error>(())
+    /// ```
     pub fn release(&mut self) {
         if self.record.capacity() >= LARGE {
             self.record = Vec::new();
@@ -256,6 +276,23 @@ impl Records {
 
     /// Appends the next record to `out`, after its length, as in a batch; `false` after the last. It is the way to many
     /// records in one place: nothing is copied twice.
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir().unwrap();
+    /// # std::fs::write(dir.path().join("g.proto"), r#"syntax = "proto3"; package demo; message Greeting { string text = 1; }"#).unwrap();
+    /// # let set = rosettar::schema::compile(&[dir.path().join("g.proto")], &[dir.path()])?;
+    /// # let mut file = Vec::new();
+    /// # let mut writer = rosettar::WriteOptions::new().write_to(&mut file)?;
+    /// # let id = writer.declare("greetings", rosettar::RecordType::new("demo.Greeting", set))?;
+    /// # writer.append_encoded(id, b"\x0a\x05hello")?;
+    /// # writer.append_encoded(id, b"\x0a\x03hey")?;
+    /// # writer.finish()?;
+    /// let mut records = rosettar::open(file)?.stream("greetings")?.records(..)?;
+    /// let mut all = Vec::new();
+    /// while records.append_delimited(&mut all)? {}
+    /// assert_eq!(all, b"\x07\x0a\x05hello\x05\x0a\x03hey");
+    /// # Ok::<(), rosettar::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As [`next_record`](Self::next_record); `out` is then as it was.

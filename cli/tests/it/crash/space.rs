@@ -93,6 +93,30 @@ fn a_limit_on_memory() {
     }
 }
 
+/// Where the process may open few files, it says so, and leaves nothing.
+#[test]
+fn a_limit_on_open_files() {
+    let steps: Vec<u64> = (4..30).collect();
+    for scenario in SCENARIOS {
+        let expected = Expected::of(scenario);
+        let ended_well = std::sync::atomic::AtomicU32::new(0);
+        each(&steps, |files| {
+            let (folder, ended) = limited(&expected, &format!("ulimit -n {files}"));
+            match ended.output.status.code() {
+                Some(0) => {
+                    expected.check_undisturbed(&folder, &ended);
+                    ended_well.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+                }
+                // The loader, before the program begins.
+                Some(127) => assert!(*files < 8, "{}", expected.told(&folder, &ended)),
+                _ => expected.check_refused(&folder, &ended, "(os error 24)"),
+            }
+        });
+        let ended_well = ended_well.into_inner() as usize;
+        assert!(ended_well > 3 && ended_well < steps.len(), "{}: {ended_well} ended well", scenario.name);
+    }
+}
+
 impl Expected<'_> {
     /// Told, and nothing done.
     #[track_caller]

@@ -210,11 +210,40 @@ pub(crate) fn remove_tree(parent: &Dir, name: &OsStr) -> io::Result<()> {
         return parent.remove_file(name);
     }
     let dir = parent.child_made_accessible(name)?;
-    for inner in dir.list()? {
-        remove_tree(&dir, &inner)?;
+    // Once more for the directories that came up.
+    loop {
+        let names = dir.list()?;
+        if names.is_empty() {
+            break;
+        }
+        names.iter().try_for_each(|name| remove_level(&dir, name))?;
     }
     drop(dir);
     parent.remove_dir(name)
+}
+
+/// How many directories [`remove_tree`] has open at a time, whatever the depth of what it removes.
+pub(crate) const OPEN_WHILE_REMOVING: usize = 4;
+
+/// Removes what stands under `name` in `dir`; the directories in it come up to `dir`.
+fn remove_level(dir: &Dir, name: &OsStr) -> io::Result<()> {
+    if dir.stat(name)?.kind != Kind::Directory {
+        return dir.remove_file(name);
+    }
+    let child = dir.child_made_accessible(name)?;
+    for inner in child.list()? {
+        if child.stat(&inner)?.kind != Kind::Directory {
+            child.remove_file(&inner)?;
+            continue;
+        }
+        // A directory without permissions cannot be moved.
+        drop(child.child_made_accessible(&inner)?);
+        let moved = with_random_name(|digits| child.rename_new(&inner, dir, OsStr::new(digits)));
+        // Not every file system can; then depth costs what it costs.
+        moved.or_else(|_| remove_tree(&child, &inner))?;
+    }
+    drop(child);
+    dir.remove_dir(name)
 }
 
 #[cfg(test)]
@@ -243,6 +272,26 @@ mod tests {
             if left > 0 { Err(io::ErrorKind::AlreadyExists.into()) } else { Ok(left) }
         });
         assert_eq!(found.unwrap(), 0);
+    }
+
+    #[test]
+    fn trees_of_any_shape_are_removed() {
+        let folder = tempfile::tempdir().unwrap();
+        let tree = folder.path().join("t");
+        let deep = tree.join(vec!["d"; 300].join("/"));
+        std::fs::create_dir_all(&deep).unwrap();
+        std::fs::write(deep.join("f"), "x").unwrap();
+        for name in ["a", "b"] {
+            // The same names at several levels.
+            std::fs::create_dir_all(tree.join(name).join("d/d")).unwrap();
+            std::fs::write(tree.join(name).join("d/f"), "x").unwrap();
+        }
+        std::fs::write(folder.path().join("kept"), "x").unwrap();
+        let dir = Dir::open(folder.path()).unwrap();
+        remove_tree(&dir, OsStr::new("t")).unwrap();
+        assert_eq!(dir.list().unwrap(), ["kept"]);
+        remove_tree(&dir, OsStr::new("kept")).unwrap();
+        assert!(dir.list().unwrap().is_empty());
     }
 
     #[test]

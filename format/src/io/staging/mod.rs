@@ -33,7 +33,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::dir::{Dir, LockedDir, remove_tree, shortened, uninterrupted, with_random_name};
+use super::dir::{Dir, LockedDir, OPEN_WHILE_REMOVING, remove_tree, shortened, uninterrupted, with_random_name};
 use super::sandbox::{Modes, Sandbox};
 use crate::error::{Error, Result, code};
 use merge::Merge;
@@ -138,6 +138,8 @@ pub struct Staging {
     umask: u32,
     /// Whether the staging directory is to be removed on drop.
     live: bool,
+    /// Descriptors to remove it with, where the process has no more of them by then.
+    reserve: Vec<Dir>,
 }
 
 #[derive(Debug)]
@@ -178,6 +180,7 @@ impl Staging {
         let made = make_parents(above)?;
         let begin = || {
             let parent = Dir::open(above)?;
+            let reserve = reserved(&parent)?;
             match parent.stat(name) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 Err(error) => return Err(error),
@@ -196,13 +199,13 @@ impl Staging {
                 let staging = OsString::from(format!("{begins}{PREFIX}{digits}"));
                 parent.create_dir(&staging, 0o700).map(|()| staging)
             })?;
-            Ok((parent, umask, staging, left_behind))
+            Ok((parent, umask, staging, left_behind, reserve))
         };
-        let (parent, umask, staging, left_behind) =
+        let (parent, umask, staging, left_behind, reserve) =
             begin().map_err(|error| cannot("make a staging directory in", above, error))?;
         let shown = above.join(&staging);
         let place = Place::Beside { parent, name: name.to_owned(), staging, made, left_behind };
-        Ok(Self { place, options, target: target.to_owned(), shown, umask, live: true })
+        Ok(Self { place, options, target: target.to_owned(), shown, umask, live: true, reserve })
     }
 
     fn inside(target: &Path, options: StagingOptions) -> Result<Self> {
@@ -229,17 +232,19 @@ impl Staging {
             }
         }
         let begin = || {
+            let reserve = reserved(&dir)?;
             let umask = dir.umask()?;
             let staging = with_random_name(|digits| {
                 let staging = OsString::from(format!("{PREFIX}{digits}"));
                 dir.create_marked_dir(&staging).map(|()| staging)
             })?;
-            Ok((umask, staging))
+            Ok((umask, staging, reserve))
         };
-        let (umask, staging) = begin().map_err(|error| cannot("make a staging directory in", target, error))?;
+        let (umask, staging, reserve) =
+            begin().map_err(|error| cannot("make a staging directory in", target, error))?;
         let shown = target.join(&staging);
         let place = Place::Inside { target: dir, staging, remains };
-        let staging = Self { place, options, target: target.to_owned(), shown, umask, live: true };
+        let staging = Self { place, options, target: target.to_owned(), shown, umask, live: true, reserve };
         let made = staging.directory().and_then(|dir| dir.create_dir(OsStr::new(TREE), 0o700));
         made.map_err(|error| cannot("make a directory in", &staging.shown, error))?;
         Ok(staging)
@@ -317,6 +322,7 @@ impl Staging {
     }
 
     fn remove(&mut self) -> io::Result<()> {
+        self.reserve.clear();
         match &self.place {
             Place::Beside { parent, staging, .. } => remove_tree(parent, staging),
             Place::Inside { target, staging, .. } => remove_tree(target, staging),
@@ -325,6 +331,7 @@ impl Staging {
 
     /// On an error, `live` tells whether the staging directory is to be removed.
     fn try_publish(&mut self) -> Result<Published> {
+        self.reserve.clear();
         let staging = self.directory().map_err(|error| cannot("open", &self.shown, error))?;
         if self.options.sync {
             staging.sync_file_system().map_err(|error| {
@@ -371,6 +378,11 @@ impl Staging {
             }
         }
     }
+}
+
+/// As many descriptors as it takes to remove a staging directory.
+fn reserved(dir: &Dir) -> io::Result<Vec<Dir>> {
+    (0..OPEN_WHILE_REMOVING).map(|_| dir.child(OsStr::new("."))).collect()
 }
 
 /// Why a tree was not moved into an existing target, or not all of it.
