@@ -1,19 +1,13 @@
 //! `.proto` source text to descriptor sets, with protox: no `protoc` needed.
 
-use std::cell::RefCell;
-use std::fs::File;
-use std::io::{self, Read as _};
+use std::io;
 use std::path::{Component, Path, PathBuf};
-use std::rc::Rc;
 
 use protox::file::{ChainFileResolver, FileResolver, GoogleFileResolver, IncludeFileResolver};
 
-use super::source::Count;
+use super::load::{Sources, cannot_read};
 use crate::error::{Error, Result, code};
 use crate::io::uninterrupted;
-
-/// Bytes of one `.proto` file. All of it is held in memory, and more than once. What else is bounded is in `source.rs`.
-const SOURCE_MAX: u64 = 16 << 20;
 
 /// Compiles `.proto` files to the descriptor set of them and of all that they import, in order.
 ///
@@ -49,27 +43,13 @@ pub fn compile(files: &[impl AsRef<Path>], includes: &[impl AsRef<Path>]) -> Res
         }
     }
     files.iter().try_for_each(|file| check_shadow(file.as_ref(), &directories))?;
-    let refused = Rc::new(RefCell::new(None));
-    let compile = || {
-        let mut resolver = ChainFileResolver::new();
-        let count = Rc::new(RefCell::new(Count::default()));
-        for directory in &directories {
-            let (refused, count) = (Rc::clone(&refused), Rc::clone(&count));
-            resolver.add(Sources { directory: directory.clone(), refused, count });
-        }
-        resolver.add(GoogleFileResolver::new());
-        let mut compiler = protox::Compiler::with_file_resolver(resolver);
-        compiler.include_imports(true).include_source_info(false);
-        compiler.open_files(files)?;
-        Ok(compiler.encode_file_descriptor_set())
-    };
-    let set = loop {
-        match compile() {
-            // A signal came while a file was being opened.
-            Err(error) if io_error(&error).is_some_and(|e| e.kind() == io::ErrorKind::Interrupted) => {}
-            compiled => break compiled.map_err(|error| refused.take().unwrap_or_else(|| compile_error(error)))?,
-        }
-    };
+    let mut resolver = ChainFileResolver::new();
+    resolver.add(Sources::load(files, &directories)?);
+    resolver.add(GoogleFileResolver::new());
+    let mut compiler = protox::Compiler::with_file_resolver(resolver);
+    compiler.include_imports(true).include_source_info(false);
+    compiler.open_files(files).map_err(compile_error)?;
+    let set = compiler.encode_file_descriptor_set();
     let set = super::order(&set)?;
     super::check(&set)?;
     Ok(set)
@@ -99,85 +79,11 @@ fn check_shadow(file: &Path, directories: &[PathBuf]) -> Result<()> {
     Ok(())
 }
 
-fn cannot_read(path: &Path, error: io::Error) -> Error {
-    Error::io(code::IO_FILE, format_args!("cannot read {}", path.display()), error)
-}
-
-/// The sources in a directory, none of which may be larger than [`SOURCE_MAX`].
-struct Sources {
-    directory: PathBuf,
-    /// The error for what was refused here: protox has none that says so.
-    refused: Rc<RefCell<Option<Error>>>,
-    /// What all files have come to.
-    count: Rc<RefCell<Count>>,
-}
-
-impl Sources {
-    /// Parses a text, once it is found that this takes neither long nor much.
-    fn parse(&self, name: &str, path: &Path, text: &[u8]) -> Result<protox::file::File, protox::Error> {
-        let counted = self.count.borrow_mut().file(text);
-        let located = counted.map_err(|error| self.refuse(error.about(path.display())))?;
-        let Ok(text) = std::str::from_utf8(text) else {
-            let message = format!("{}: expected UTF-8 text", path.display());
-            return Err(self.refuse(Error::new(code::SCHEMA_COMPILE, message)));
-        };
-        let file = protox::file::File::from_source(name, text)?;
-        if located {
-            return Ok(file);
-        }
-        let mut descriptor = file.file_descriptor_proto().clone();
-        descriptor.source_code_info = None;
-        Ok(protox::file::File::from_file_descriptor_proto(descriptor))
-    }
-
-    fn refuse(&self, error: Error) -> protox::Error {
-        let message = error.to_string();
-        *self.refused.borrow_mut() = Some(error);
-        protox::Error::new(message)
-    }
-
-    fn read(&self, name: &str, path: &Path) -> Result<protox::file::File, protox::Error> {
-        let mut text = Vec::new();
-        let opened = uninterrupted(|| File::open(path));
-        match opened.and_then(|file| file.take(SOURCE_MAX + 1).read_to_end(&mut text)) {
-            Ok(read) if read as u64 > SOURCE_MAX => Err(self.too_large(path)),
-            Ok(_) => self.parse(name, path, &text),
-            Err(error) => Err(self.cannot_read(path, error)),
-        }
-    }
-
-    fn too_large(&self, path: &Path) -> protox::Error {
-        let message = format!("{}: expected a .proto file of at most {SOURCE_MAX} bytes", path.display());
-        self.refuse(Error::new(code::SCHEMA_TOO_LARGE, message))
-    }
-
-    fn cannot_read(&self, path: &Path, error: io::Error) -> protox::Error {
-        self.refuse(cannot_read(path, error))
-    }
-}
-
-impl FileResolver for Sources {
-    fn resolve_path(&self, path: &Path) -> Option<String> {
-        IncludeFileResolver::new(self.directory.clone()).resolve_path(path)
-    }
-
-    fn open_file(&self, name: &str) -> Result<protox::file::File, protox::Error> {
-        let path = self.directory.join(name);
-        match uninterrupted(|| std::fs::metadata(&path)) {
-            Ok(metadata) if metadata.is_file() && metadata.len() > SOURCE_MAX => Err(self.too_large(&path)),
-            // Also what has no size until its end: a FIFO, such as the shell makes of `<(command)`, or a device.
-            Ok(metadata) if !metadata.is_dir() => self.read(name, &path),
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(self.cannot_read(&path, error)),
-            _ => IncludeFileResolver::new(self.directory.clone()).open_file(name),
-        }
-    }
-}
-
 fn io_error(error: &protox::Error) -> Option<&io::Error> {
     std::error::Error::source(error).and_then(|source| source.downcast_ref())
 }
 
-fn compile_error(error: protox::Error) -> Error {
+pub(super) fn compile_error(error: protox::Error) -> Error {
     // Debug is where protox puts line and column; the plain form is the message alone.
     let (place, message) = (format!("{error:?}"), error.to_string());
     let text = if place.ends_with(&message) && place.len() > message.len() {
@@ -201,6 +107,9 @@ fn compile_error(error: protox::Error) -> Error {
 
 #[cfg(test)]
 mod tests {
+    use std::fs::File;
+
+    use super::super::load::SOURCE_MAX;
     use super::*;
 
     fn source(text: &str) -> (tempfile::TempDir, PathBuf) {
@@ -285,12 +194,74 @@ mod tests {
             proto3(format!("message A {{ int32 a = 1 [{}]; }}", vec!["deprecated = true"; many].join(","))),
             proto3(format!("message A {{ int32 a = 1 [{}]; }}", vec!["deprecated = true"; 1_000_000].join(","))),
             proto3("\u{1}".repeat(8 << 20)),
+            proto3("#\n".repeat(4 << 20)),
+            proto3(format!("option a = {{{}}};", "1e308 ".repeat(1 << 20))),
+            proto3(format!("/* /*/ \" */ {}", "\u{1}".repeat(8 << 20))),
+            format!(
+                "{options}extend google.protobuf.ExtensionRangeOptions {{ optional string s = 50000; }}\n\
+                 message M {{ extensions {} to 9001 [(s) = \"{}\"]; }}",
+                (1..1_000).map(|n| format!("{n}, ")).collect::<String>() + "9000",
+                "x".repeat(100_000)
+            ),
+            format!(
+                "{options}message M {{ reserved {}; {} }}",
+                ["1 to max"; 1_000].join(","),
+                (1..1_000).map(|n| format!("optional int32 a{n} = {n};")).collect::<String>()
+            ),
+            proto3(format!("enum E {{ reserved {}; Z = 0; }}", ["5 to 6", "6"].join(","))),
         ] {
             let (_dir, path) = source(&text);
             let error = compile(&[&path], &[] as &[&str]).unwrap_err();
             assert!(error.is(code::SCHEMA_COMPILE) || error.is(code::SCHEMA_TOO_LARGE), "{error}");
         }
         assert!(started.elapsed().as_secs() < 60, "{:?}", started.elapsed());
+    }
+
+    /// Each way through public imports is gone, and gone again for each file.
+    #[test]
+    fn public_imports_are_bounded() {
+        let dir = tempfile::tempdir().unwrap();
+        let write = |name: String, text: String| {
+            std::fs::write(dir.path().join(&name), format!("syntax = \"proto3\";\n{text}")).unwrap();
+            dir.path().join(name)
+        };
+        let layers = |count: usize| {
+            for (layer, name) in (0..count).flat_map(|layer| ["a", "b"].map(|name| (layer, name))) {
+                let below = layer
+                    .checked_sub(1)
+                    .map(|below| ["a", "b"].map(|n| format!("import public \"{below}{n}.proto\";")));
+                write(format!("{layer}{name}.proto"), below.unwrap_or_default().concat());
+            }
+            let imports: String = (0..count).map(|n| format!("import \"{n}a.proto\";")).collect();
+            compile(&[write("top.proto".to_owned(), imports)], &[dir.path()])
+        };
+        layers(6).unwrap();
+        assert!(layers(28).unwrap_err().is(code::SCHEMA_TOO_LARGE));
+        // A cycle is protox's to refuse.
+        write("c0.proto".to_owned(), "import public \"c1.proto\";".to_owned());
+        let cycle = write("c1.proto".to_owned(), "import public \"c0.proto\";".to_owned());
+        let error = compile(&[cycle], &[dir.path()]).unwrap_err();
+        assert!(error.is(code::SCHEMA_COMPILE) && error.message().contains("cycle"), "{error}");
+    }
+
+    #[test]
+    fn comments_and_a_byte_order_mark() {
+        let text = "\u{feff}// é /* \"\nsyntax = \"proto3\"; /* é\n // ; */ message A { string a = 1; /**/ /***/ Oops b = 2; }";
+        let (_dir, path) = source(text);
+        let error = compile(&[&path], &[] as &[&str]).unwrap_err();
+        assert!(error.message().contains("t.proto:3:47: name 'Oops'"), "{error}");
+        let (_dir, path) = source(&text.replace("Oops b = 2; ", ""));
+        compile(&[&path], &[] as &[&str]).unwrap();
+        for text in
+            ["syntax = \"proto3\"; /* no end", "syntax = \"proto3\"; /*/", "syntax = \"proto3\"; /* a /* b */ */"]
+        {
+            let (_dir, path) = source(text);
+            let error = compile(&[&path], &[] as &[&str]).unwrap_err();
+            assert!(error.is(code::SCHEMA_COMPILE), "{error}");
+        }
+        let (_dir, path) = source("");
+        std::fs::write(&path, b"syntax = \"proto3\"; message A\xff {}").unwrap();
+        assert!(compile(&[&path], &[] as &[&str]).unwrap_err().is(code::SCHEMA_COMPILE));
     }
 
     #[test]

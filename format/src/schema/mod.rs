@@ -10,6 +10,8 @@ mod compare;
 mod compile;
 mod descriptor;
 mod guard;
+#[cfg(feature = "compile")]
+mod load;
 mod names;
 mod pool;
 mod print;

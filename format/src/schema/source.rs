@@ -4,6 +4,8 @@
 //! of a million parts takes gigabytes, and a list of a million options an hour. So the text is first counted, without being
 //! understood: what is not `.proto` protox refuses.
 
+use std::ops::Range;
+
 use super::guard::limit;
 use super::wire::MAX_DEPTH;
 use crate::error::{Error, Result, code};
@@ -19,9 +21,13 @@ const COMMAS: usize = 2 * limit::RANGES;
 /// Parts of one name: those of a package, and of messages inside one another.
 const NAME_PARTS: usize = limit::PACKAGE_PARTS + limit::NESTING + 1;
 
-/// Escapes in strings, and characters that mean nothing, of all files together: of each, protox keeps an error.
+/// Escapes in strings, `#`, and characters that mean nothing, of all files together: of each, protox keeps an error.
 const ODDITIES: usize = 1 << 20;
-/// How many statements and commas, times bytes, a file may have in which protox tells the line of each error: it goes through
+/// Numbers with letters in them, of all files together: protox writes each out, and so makes 311 characters of `1e308`.
+const EXPONENTS: usize = 65_536;
+/// Bytes of the options of ranges for extensions, of all files together, as often as protox copies them: for each range.
+const RANGE_OPTIONS: usize = 4 << 20;
+/// How many statements and commas, times bytes, files may have in which protox tells the line of each error: it goes through
 /// the text anew for each, of which there may be as many.
 const LOCATED: usize = 1 << 30;
 
@@ -36,16 +42,27 @@ pub(super) struct Count {
     statements: usize,
     commas: usize,
     oddities: usize,
+    exponents: usize,
+    range_options: usize,
+    located: usize,
     /// Bytes of the full names of all that is defined, or a little more.
     names: usize,
 }
 
+/// A text that was counted.
+pub(super) struct Counted {
+    /// With blanks in place of comments: a descriptor set has none.
+    pub(super) text: Vec<u8>,
+    /// Whether protox may tell the line of each error in it.
+    pub(super) located: bool,
+}
+
 impl Count {
-    /// Counts a file; whether protox may tell the line of each error in it.
+    /// Counts a file.
     ///
     /// # Errors
-    /// `schema.too-large`.
-    pub(super) fn file(&mut self, text: &[u8]) -> Result<bool> {
+    /// `schema.too-large`; `schema.compile` for a comment within a comment.
+    pub(super) fn file(&mut self, text: &[u8]) -> Result<Counted> {
         self.files += 1;
         within(self.files, limit::FILES, "files")?;
         self.bytes += text.len() as u64;
@@ -55,10 +72,29 @@ impl Count {
         let before = self.statements + self.commas;
         // A bracket is closed by one of its own kind only.
         let (mut open, mut parts, mut scope) = ([0usize; BRACKETS.len()], 1, Scope::default());
-        for token in Tokens(text) {
+        let mut blanked = Blanked { text, copied: 0, out: Vec::with_capacity(text.len()) };
+        let mut tokens = Tokens(text);
+        while let Some(token) = tokens.next() {
+            let at = text.len() - tokens.0.len();
             match token {
+                Token::Comment(comment) => {
+                    if comment.get(2..).is_some_and(|inner| comment[1] == b'*' && holds(inner, b"/*")) {
+                        let message = "a comment within a comment: expected it to end first";
+                        return Err(Error::new(code::SCHEMA_COMPILE, message));
+                    }
+                    // Of one that does not end protox tells so.
+                    if comment[1] == b'/' || comment.len() >= 4 && comment.ends_with(b"*/") {
+                        blanked.leave_out(at - comment.len()..at);
+                    }
+                    continue;
+                }
                 Token::Word(word) => {
                     scope.word(word);
+                    let is_number = word[0].is_ascii_digit() && !word.starts_with(b"0x") && !word.starts_with(b"0X");
+                    if is_number && word.iter().any(u8::is_ascii_alphabetic) {
+                        self.exponents += 1;
+                        within(self.exponents, EXPONENTS, "numbers with letters in them")?;
+                    }
                     continue;
                 }
                 Token::Mark(b'.') => {
@@ -66,7 +102,10 @@ impl Count {
                     within(parts, NAME_PARTS, "parts in one name")?;
                     continue;
                 }
-                Token::Mark(b',') => self.commas += 1,
+                Token::Mark(b',') => {
+                    self.commas += 1;
+                    scope.ranges += usize::from(open[1] == 0);
+                }
                 Token::Mark(mark) => {
                     for (open, [begin, end]) in open.iter_mut().zip(BRACKETS) {
                         *open = (*open + usize::from(mark == begin)).saturating_sub(usize::from(mark == end));
@@ -75,7 +114,14 @@ impl Count {
                     // The value of an option has fields with nothing between them. Parentheses are around names.
                     let begins = matches!(mark, b';' | b':' | b'{' | b'[' | b'<');
                     self.statements += usize::from(begins);
-                    self.names += scope.mark(mark);
+                    if scope.first == First::Extensions && open[1] > 0 {
+                        scope.options.get_or_insert(at);
+                    } else if let Some(from) = scope.options.take() {
+                        self.range_options += (scope.ranges + 1).saturating_mul(at - from);
+                        within(self.range_options, RANGE_OPTIONS, "bytes of options of ranges")?;
+                    }
+                    // What is in a list belongs to the statement around it.
+                    self.names += if open[1] == 0 { scope.mark(mark) } else { 0 };
                 }
                 Token::Text { escapes } => self.oddities += escapes,
                 Token::Odd => self.oddities += 1,
@@ -90,8 +136,47 @@ impl Count {
         let statements = self.statements + self.commas - before;
         self.names = self.names.saturating_add(statements.saturating_mul(scope.package));
         within(self.names, limit::NAME_BYTES, "bytes of full names together")?;
-        Ok(statements.saturating_mul(text.len()) <= LOCATED)
+        let cost = statements.saturating_mul(text.len());
+        let located = cost <= LOCATED - self.located;
+        self.located += if located { cost } else { 0 };
+        Ok(Counted { text: blanked.finish(), located })
     }
+}
+
+fn holds(text: &[u8], what: &[u8]) -> bool {
+    text.windows(what.len()).any(|window| window == what)
+}
+
+/// A text whose comments become blanks.
+struct Blanked<'a> {
+    text: &'a [u8],
+    copied: usize,
+    out: Vec<u8>,
+}
+
+impl Blanked<'_> {
+    /// A blank for each character, so that what follows keeps its line and column.
+    fn leave_out(&mut self, comment: Range<usize>) {
+        self.out.extend_from_slice(&self.text[self.copied..comment.start]);
+        let characters = self.text[comment.clone()].iter().filter(|byte| **byte & 0xc0 != 0x80);
+        self.out.extend(characters.map(|byte| if *byte == b'\n' { b'\n' } else { b' ' }));
+        self.copied = comment.end;
+    }
+
+    fn finish(mut self) -> Vec<u8> {
+        self.out.extend_from_slice(&self.text[self.copied..]);
+        self.out
+    }
+}
+
+/// What a statement begins with.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum First {
+    #[default]
+    Nothing,
+    Package,
+    Extensions,
+    Other,
 }
 
 /// Where a definition is, as far as that makes its full name longer.
@@ -102,15 +187,24 @@ struct Scope {
     /// Bytes of the names that the blocks around have.
     blocks: Vec<usize>,
     around: usize,
-    /// Of the statement at hand: whether it is that of the package, the longest word, and all of them.
-    is_package: bool,
+    /// Of the statement at hand: what it begins with, how many commas come before its options and where these begin, the
+    /// longest word, and all of them.
+    first: First,
+    ranges: usize,
+    options: Option<usize>,
     longest: usize,
     all: usize,
 }
 
 impl Scope {
     fn word(&mut self, word: &[u8]) {
-        self.is_package |= word == b"package" && self.all == 0;
+        if self.first == First::Nothing {
+            self.first = match word {
+                b"package" => First::Package,
+                b"extensions" => First::Extensions,
+                _ => First::Other,
+            };
+        }
         self.longest = self.longest.max(word.len());
         self.all += word.len() + 1;
     }
@@ -123,7 +217,7 @@ impl Scope {
                 self.around + self.longest
             }
             b';' => {
-                if self.is_package {
+                if self.first == First::Package {
                     self.package = self.package.max(self.all);
                 }
                 self.around + self.longest
@@ -137,7 +231,8 @@ impl Scope {
         if mark == b'{' {
             self.around += self.longest + 1;
         }
-        (self.is_package, self.longest, self.all) = (false, 0, 0);
+        (self.first, self.ranges, self.options) = (First::Nothing, 0, None);
+        (self.longest, self.all) = (0, 0);
         name
     }
 }
@@ -152,10 +247,12 @@ fn exceeded(most: u64, what: &str) -> Error {
     Error::new(code::SCHEMA_TOO_LARGE, message)
 }
 
-/// The tokens of a text: comments and what is between tokens left out.
+/// The tokens of a text.
 struct Tokens<'a>(&'a [u8]);
 
 enum Token<'a> {
+    /// From its beginning to its end. One that begins with `#`, which has no place here, is [odd](Self::Odd).
+    Comment(&'a [u8]),
     /// A name or number, or a part of one.
     Word(&'a [u8]),
     /// A string.
@@ -172,10 +269,10 @@ impl Tokens<'_> {
         self.0 = self.0.get(count..).unwrap_or_default();
     }
 
-    /// Goes on after the first place where `end` stands, or to the end.
-    fn skip_past(&mut self, end: &[u8]) {
-        let place = self.0.windows(end.len()).position(|window| window == end);
-        self.skip(place.map_or(self.0.len(), |place| place + end.len()));
+    /// Goes on after the first place from `from` on where `end` stands, or to the end.
+    fn skip_past(&mut self, from: usize, end: &[u8]) {
+        let place = self.0[from..].windows(end.len()).position(|window| window == end);
+        self.skip(place.map_or(self.0.len(), |place| from + place + end.len()));
     }
 }
 
@@ -187,10 +284,14 @@ impl<'a> Iterator for Tokens<'a> {
             let is_word = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
             match *self.0 {
                 [] => return None,
-                [b'/', b'/', ..] | [b'#', ..] => self.skip_past(b"\n"),
-                [b'/', b'*', ..] => {
-                    self.skip(2);
-                    self.skip_past(b"*/");
+                [b'#', ..] => {
+                    self.skip_past(1, b"\n");
+                    return Some(Token::Odd);
+                }
+                [b'/', next @ (b'/' | b'*'), ..] => {
+                    let before = self.0;
+                    self.skip_past(2, if next == b'/' { b"\n" } else { b"*/" });
+                    return Some(Token::Comment(&before[..before.len() - self.0.len()]));
                 }
                 [quote @ (b'"' | b'\''), ..] => {
                     self.skip(1);
@@ -285,12 +386,12 @@ mod tests {
     #[test]
     fn files_are_counted_together() {
         let mut count = Count::default();
-        (0..limit::FILES).for_each(|_| assert!(count.file(b";").unwrap()));
-        assert!(count.file(b"").unwrap_err().message().contains("4096 files"));
+        (0..limit::FILES).for_each(|_| assert!(count.file(b";").unwrap().located));
+        assert!(count.file(b"").err().unwrap().message().contains("4096 files"));
         let mut count = Count::default();
         let piece = vec![b' '; 16 << 20];
-        (0..4).for_each(|_| assert!(count.file(&piece).unwrap()));
-        assert!(count.file(b" ").unwrap_err().message().contains("bytes in all"));
+        (0..4).for_each(|_| assert!(count.file(&piece).unwrap().located));
+        assert!(count.file(b" ").err().unwrap().message().contains("bytes in all"));
     }
 
     #[test]
@@ -313,7 +414,10 @@ mod tests {
     #[test]
     fn lines_are_told_where_that_does_not_take_long() {
         let located = |statement: &str, comment: usize| {
-            Count::default().file(format!("{}//{}", statement.repeat(8_192), "x".repeat(comment)).as_bytes()).unwrap()
+            Count::default()
+                .file(format!("{}//{}", statement.repeat(8_192), "x".repeat(comment)).as_bytes())
+                .unwrap()
+                .located
         };
         let text = LOCATED / 8_192 - 2 * 8_192 - 2;
         for statement in ["a;", "a,"] {
