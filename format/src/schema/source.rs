@@ -1,7 +1,7 @@
 //! What `.proto` source text may have before protox sees it.
 //!
 //! protox 0.10 was written for what people write. A value of an option that nests 100 000 deep overflows its stack, a package
-//! of a million parts takes gigabytes, and a list of a million options an hour. So the text is first counted, without being
+//! of a million parts takes gigabytes, and a list of a million options minutes. So the text is first counted, without being
 //! understood: what is not `.proto` protox refuses.
 
 use std::ops::Range;
