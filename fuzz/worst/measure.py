@@ -38,6 +38,8 @@ ADDRESS_SPACE = 6 * GIB  # so that nothing takes the machine's memory
 FILE_SIZE = 4 * GIB
 WALL_SECONDS = 600
 USUAL_ENDS = (0, 2, 3)  # done, refused, done with a finding
+# By the kernel, by the verb itself, or by DuckDB, which makes an interruption of any signal.
+STOPPED = (-signal.SIGXCPU, -signal.SIGKILL, 128 + signal.SIGXCPU, -signal.SIGINT)
 FILE_FULL = "File too large (os error 27)"  # it has FILE_SIZE bytes, and is removed
 USUAL_ERRORS = ("[usage.no-such-stream]", FILE_FULL)  # what cannot be read of a database is no stream
 
@@ -186,7 +188,7 @@ def run(verb: str, command: list[str], source: Path | None, out: Path, seconds: 
     if FILE_FULL in error:
         printed += FILE_SIZE
     # What is counted of a process that is killed may be a little less.
-    stopped = end in (-signal.SIGXCPU, -signal.SIGKILL, 128 + signal.SIGXCPU) and taken >= 0.9 * seconds
+    stopped = end in STOPPED and taken >= 0.9 * seconds
     return Run(verb, usage.ru_maxrss / 1024, taken, printed + written_to(out), stopped, end, error)
 
 
